@@ -1,0 +1,18 @@
+"""The queue. It carries hints only: every worker also polls the database (see portal.poller)."""
+
+import os
+
+from celery import Celery
+from celery.signals import worker_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+app = Celery("portal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["portal"])
+
+
+@worker_init.connect
+def start_polling(**_: object) -> None:
+    from portal import poller
+
+    poller.start()

@@ -1,0 +1,7 @@
+"""Every address. The doors own what is below theirs."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("portal.web.urls")),
+]
