@@ -61,7 +61,6 @@ class DeploymentPhase(TextChoices):
     QUEUED = "queued", "Waiting to start"
     RENDERING = "rendering", "Rendering the template"
     APPLYING = "applying", "Applying"
-    COLLECTING = "collecting", "Collecting outputs"
     ATTENTION = "attention", "Needs attention"
     FINISHED = "finished", "Finished"
 

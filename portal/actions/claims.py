@@ -1,0 +1,77 @@
+"""Who works on a row: leases on the database's clock, and a fence number that grows with every claim.
+
+Nothing here keeps a transaction open. A worker that was paused beyond its lease and comes back finds that its writes
+match no row any more (``LostClaim``) and stops at once.
+"""
+
+import os
+import socket
+import uuid
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q
+from django.db.models.functions import Now
+
+from portal.models.due import DueWork
+
+Row = TypeVar("Row", bound=DueWork)
+
+
+class LostClaim(Exception):
+    """Another worker claimed this row meanwhile: whatever we were about to write is stale."""
+
+
+def from_now(seconds: float) -> ExpressionWrapper:
+    """A point in time on the database's clock."""
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
+
+
+def _free() -> Q:
+    return Q(due_at__lte=Now()) & (Q(lease_until__isnull=True) | Q(lease_until__lt=Now()))
+
+
+def due(model: type[Row], limit: int) -> list[Any]:
+    """Primary keys of rows that somebody should drive now, the longest waiting first."""
+    rows = model._default_manager.filter(_free()).order_by("due_at").values_list("pk", flat=True)
+    return list(rows[:limit])
+
+
+def claim(model: type[Row], pk: Any) -> Row | None:
+    """Take the row for ``LEASE_SECONDS``, or None when it is not due or somebody else has it. One guarded UPDATE."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"[:100]
+    taken = model._default_manager.filter(_free(), pk=pk).update(
+        fence=F("fence") + 1,
+        attempts=F("attempts") + 1,
+        lease_owner=owner,
+        lease_until=from_now(settings.LEASE_SECONDS),
+    )
+    return model._default_manager.filter(pk=pk, lease_owner=owner).first() if taken else None
+
+
+def still_ours(row: DueWork) -> None:
+    """Renew the lease right before a call that changes something outside. Raises LostClaim."""
+    record(row, lease_until=from_now(settings.LEASE_SECONDS))
+
+
+def record(row: DueWork, **fields: Any) -> None:
+    """Write while the fence is ours. Raises LostClaim, and writes nothing, when it is not."""
+    written = type(row)._default_manager.filter(pk=row.pk, fence=row.fence).update(**fields)
+    if not written:
+        raise LostClaim(f"{row._meta.label} {row.pk}: fence {row.fence} is stale")
+    for name, value in fields.items():
+        if not hasattr(value, "resolve_expression"):
+            setattr(row, name, value)
+
+
+def release(row: DueWork, *, wait: float | None, **fields: Any) -> None:
+    """End the step: write its result and when to look again (seconds; None: never). Raises LostClaim."""
+    record(
+        row,
+        due_at=None if wait is None else from_now(wait),
+        lease_until=None,
+        lease_owner="",
+        attempts=0,
+        **fields,
+    )

@@ -1,0 +1,72 @@
+"""The path that needs no broker: a thread in every worker process that looks for rows that are due."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections
+
+log = logging.getLogger(__name__)
+BATCH = 20
+
+
+def _kinds() -> list[tuple[Any, Callable[[Any], None]]]:
+    from portal import models
+    from portal.actions import registrations, runs, service_changes
+
+    return [
+        (models.Deployment, runs.drive),
+        (models.TemplateVersion, registrations.drive),
+        (models.ServiceChange, service_changes.drive),
+    ]
+
+
+def look_once() -> int:
+    """Drive what is due now, in this thread, and say how many rows that were."""
+    from portal.actions import claims
+
+    found = 0
+    for model, drive in _kinds():
+        for pk in claims.due(model, BATCH):
+            found += 1
+            _safely(drive, pk)
+    return found
+
+
+def _safely(drive: Callable[[Any], None], pk: Any) -> None:
+    close_old_connections()
+    try:
+        drive(pk)
+    except Exception:
+        log.exception("a step failed; the row is taken again when its lease ends: %s", pk)
+    finally:
+        close_old_connections()
+
+
+def _forever(stop: threading.Event, threads: int) -> None:
+    from portal.actions import claims
+
+    under_way: set[Any] = set()
+    with ThreadPoolExecutor(threads, thread_name_prefix="drive") as pool:
+        while not stop.wait(settings.POLL_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311 (jitter, not a secret)
+            close_old_connections()
+            try:
+                for model, drive in _kinds():
+                    for pk in claims.due(model, BATCH):
+                        if (model, pk) not in under_way and len(under_way) < 2 * threads:
+                            under_way.add((model, pk))
+                            done = pool.submit(_safely, drive, pk)
+                            done.add_done_callback(lambda _, key=(model, pk): under_way.discard(key))
+            except Exception:
+                log.exception("looking for due rows failed; trying again")
+
+
+def start(threads: int = 4) -> threading.Event:
+    """Start polling in the background of this process. Setting the returned event ends it."""
+    stop = threading.Event()
+    threading.Thread(target=_forever, args=(stop, threads), name="poller", daemon=True).start()
+    return stop

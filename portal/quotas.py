@@ -1,0 +1,7 @@
+"""AWS Proton's quotas, newest documentation. A leaf."""
+
+TEMPLATES = 1000
+VERSIONS_PER_TEMPLATE = 1000
+ENVIRONMENTS = 1000
+SERVICES = 1000
+INSTANCES_PER_SERVICE = 20
