@@ -1,6 +1,20 @@
-"""Statuses and kinds with the wire's own strings (AWS Proton, service model 2020-07-20). A leaf: imports nothing of ours."""
+"""Statuses and kinds with the wire's own strings (AWS Proton, service model 2020-07-20). Imports nothing of ours."""
 
-from django.db.models import TextChoices
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:  # what a type checker should know of Django's class, which publishes no types
+
+    class TextChoices(StrEnum):
+        choices: ClassVar[list[tuple[str, str]]]
+        labels: ClassVar[list[str]]
+        values: ClassVar[list[str]]
+
+        @property
+        def label(self) -> str: ...
+
+else:
+    from django.db.models import TextChoices
 
 
 class TemplateKind(TextChoices):
@@ -30,9 +44,7 @@ class DeploymentStatus(TextChoices):
     CANCELLED = "CANCELLED", "Cancelled"
 
 
-RUNNING = frozenset(
-    {DeploymentStatus.IN_PROGRESS, DeploymentStatus.DELETE_IN_PROGRESS, DeploymentStatus.CANCELLING}
-)
+RUNNING = frozenset({DeploymentStatus.IN_PROGRESS, DeploymentStatus.DELETE_IN_PROGRESS, DeploymentStatus.CANCELLING})
 
 
 class DeploymentTargetType(TextChoices):

@@ -1,5 +1,6 @@
 """Settings, read from the environment by typed helpers that fail with advice. See .env.example."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -36,7 +37,9 @@ DEBUG = env_flag("DEBUG", False)
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
 if not SECRET_KEY:
     if not (DEBUG or EMBEDDED or "test" in sys.argv[0] or env_flag("DEUTERON_TOOLING", False)):
-        raise ImproperlyConfigured("SECRET_KEY is not set: put a long random string into the environment (see .env.example)")
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set: put a long random string into the environment (see .env.example)"
+        )
     SECRET_KEY = "not-secret-only-for-tests-and-tools-" + "x" * 32
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 PORT = int(env_number("PORT", 8000))
@@ -192,3 +195,5 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }
+# A wish for the in-memory engine (JSON, see provisioning/engines/memory.py) that then stands in for every other one.
+SIMULATION = json.loads(os.environ["SIMULATION"]) if os.environ.get("SIMULATION") else None

@@ -1,0 +1,155 @@
+"""Fetch a row that this person may see or change. The one place that decides, for every door.
+
+What is invisible is NotFound; what is visible but not allowed is Forbidden, with whom to ask.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from portal.enums import Role
+from portal.errors import Forbidden, NotFound
+from portal.models import (
+    AccessKey,
+    Deployment,
+    Draft,
+    Environment,
+    Service,
+    ServiceInstance,
+    ServicePipeline,
+    Team,
+    Template,
+    TemplateVersion,
+    User,
+)
+from portal.queries import deployments, environments, services
+from portal.queries.templates import may_use_drafts
+
+__all__ = [
+    "deployment",
+    "draft",
+    "environment",
+    "may_change",
+    "may_use_drafts",
+    "require",
+    "service",
+    "service_instance",
+    "team",
+    "template",
+    "template_version",
+    "user_account",
+    "whom_to_ask",
+]
+Found = TypeVar("Found")
+
+
+def _service_of(thing: Any) -> Service | None:
+    if isinstance(thing, Service):
+        return thing
+    if isinstance(thing, ServiceInstance | ServicePipeline):
+        return thing.service
+    if isinstance(thing, Deployment) and thing.service_name:
+        return Service.objects.filter(name=thing.service_name).first()
+    return None
+
+
+def may_change(user: User, thing: Any) -> bool:
+    """Whether this person may change this thing; pages show the button disabled where not."""
+    if isinstance(thing, Template | TemplateVersion | User | Team):
+        return user.is_admin
+    if isinstance(thing, Draft | AccessKey):
+        return thing.user_id == user.pk or (isinstance(thing, AccessKey) and user.is_admin)
+    if user.is_platform:
+        return True
+    if isinstance(thing, Environment):
+        return False
+    service = _service_of(thing)
+    if service is None:
+        return False
+    return user.is_developer and (
+        service.team_id in {team.pk for team in user.teams.all()}
+        if service.team_id
+        else service.created_by_id == user.pk
+    )
+
+
+def whom_to_ask(thing: Any) -> str:
+    """Who may change it, for a disabled button: "an admin", "a platform engineer", "team payments"."""
+    if isinstance(thing, Template | TemplateVersion | User | Team):
+        return "an admin"
+    service = _service_of(thing)
+    if service is not None and service.team is not None:
+        return f"team {service.team.name}"
+    return "a platform engineer"
+
+
+def require(user: User, role: Role) -> None:
+    """Raises Forbidden unless this person has the role or a greater one."""
+    if not user.at_least(role):
+        article = "an" if role == Role.ADMIN else "a"
+        raise Forbidden(f"That needs the role of {article} {role.label.lower()}. Ask {article} {role.label.lower()}.")
+
+
+def _checked(user: User, found: Found | None, missing: str, write: bool, what: Callable[[Any], str] = str) -> Found:
+    if found is None:
+        raise NotFound(missing)
+    if write and not may_change(user, found):
+        raise Forbidden(f"You may not change {what(found)}. Ask {whom_to_ask(found)}.")
+    return found
+
+
+def template(user: User, kind: str, name: str, *, write: bool = False) -> Template:
+    found = Template.objects.filter(kind=kind.upper(), name=name).first()
+    return _checked(user, found, f"{kind.lower()} template {name} does not exist", write)
+
+
+def template_version(
+    user: User, kind: str, name: str, major: int, minor: int, *, write: bool = False
+) -> TemplateVersion:
+    """Any registered number is visible to those who may use drafts; others see published versions only."""
+    found = (
+        TemplateVersion.objects.select_related("template", "bundle")
+        .filter(template__kind=kind.upper(), template__name=name, major=major, minor=minor)
+        .first()
+    )
+    if found is not None and not found.is_published and not may_use_drafts(user):
+        found = None
+    return _checked(user, found, f"{kind.lower()} template {name} has no version {major}.{minor}", write)
+
+
+def environment(user: User, name: str, *, write: bool = False) -> Environment:
+    found = environments.visible_to(user).filter(name=name).first()
+    return _checked(user, found, f"environment {name} does not exist", write)
+
+
+def service(user: User, name: str, *, write: bool = False) -> Service:
+    found = services.visible_to(user).filter(name=name).first()
+    return _checked(user, found, f"service {name} does not exist", write)
+
+
+def service_instance(user: User, service_name: str, name: str, *, write: bool = False) -> ServiceInstance:
+    found = services.instances_visible_to(user).filter(service__name=service_name, name=name).first()
+    return _checked(user, found, f"service {service_name} has no instance {name}", write)
+
+
+def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:
+    try:
+        key = id if isinstance(id, UUID) else UUID(id)
+    except ValueError:
+        raise NotFound(f"deployment {id} does not exist") from None
+    found = deployments.visible_to(user).defer(None).filter(pk=key).first()
+    return _checked(user, found, f"deployment {id} does not exist", write)
+
+
+def draft(user: User, id: UUID | str) -> Draft:
+    """Drafts are their owner's alone."""
+    found = Draft.objects.select_related("template", "version__template", "version__bundle").filter(pk=id, user=user)
+    return _checked(user, found.first(), "this draft does not exist any more", False)
+
+
+def user_account(user: User, username: str, *, write: bool = False) -> User:
+    return _checked(user, User.objects.filter(username=username).first(), f"{username} does not exist", write)
+
+
+def team(user: User, name: str, *, write: bool = False) -> Team:
+    return _checked(user, Team.objects.filter(name=name).first(), f"team {name} does not exist", write)

@@ -1,0 +1,87 @@
+"""Gathering from rows what a template is rendered with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from portal.errors import Conflict
+from portal.models import Environment, Service, ServiceInstance, ServicePipeline
+from portal.queries import deployments as queries
+from provisioning.context import (
+    EnvironmentFacts,
+    InstanceFacts,
+    ServiceFacts,
+    environment_context,
+    instance_context,
+    pipeline_context,
+)
+
+
+def service_facts(service: Service) -> ServiceFacts:
+    return ServiceFacts(
+        name=service.name,
+        branch_name=service.branch_name,
+        repository_connection_arn=service.repository_connection_arn,
+        repository_id=service.repository_id,
+    )
+
+
+def environment_facts(environment: Environment) -> EnvironmentFacts:
+    return EnvironmentFacts(
+        name=environment.name,
+        account_id=environment.target_account_id,
+        outputs=queries.output_values(environment),
+    )
+
+
+def gather(target: Environment | ServiceInstance | ServicePipeline, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The namespaces of AWS Proton's parameters for this target, with ``inputs`` as its own effective inputs."""
+    if isinstance(target, Environment):
+        return environment_context(name=target.name, inputs=inputs)
+    if isinstance(target, ServiceInstance):
+        if target.environment.deployed_id is None:
+            raise Conflict(f"Environment {target.environment.name} is not deployed yet.")
+        return instance_context(
+            service=service_facts(target.service),
+            name=target.name,
+            inputs=inputs,
+            environment=environment_facts(target.environment),
+        )
+    return pipeline_context(
+        service=service_facts(target.service),
+        inputs=inputs,
+        instances=[
+            InstanceFacts(
+                name=instance.name,
+                inputs=(instance.deployed or instance.latest).inputs if instance.latest else {},
+                outputs=queries.output_values(instance),
+                environment=environment_facts(instance.environment),
+            )
+            for instance in target.service.instances.select_related("environment__deployed", "deployed", "latest")
+        ],
+    )
+
+
+def tags(target: Environment | ServiceInstance | ServicePipeline) -> dict[str, str]:
+    """What AWS Proton puts on provisioned resources: the keys of its managed tags without the ``aws:`` prefix."""
+    from portal import arns
+
+    if isinstance(target, Environment):
+        named = {
+            "proton:environment": target.arn,
+            "proton:template": arns.template("ENVIRONMENT", target.template.name),
+        }
+    elif isinstance(target, ServiceInstance):
+        named = {
+            "proton:template": arns.template("SERVICE", target.service.template.name),
+            "proton:environment": target.environment.arn,
+            "proton:service": target.service.arn,
+            "proton:service-instance": target.arn,
+        }
+    else:
+        named = {
+            "proton:template": arns.template("SERVICE", target.service.template.name),
+            "proton:service": target.service.arn,
+        }
+    return {"proton:account": settings.PORTAL_ACCOUNT_ID, **named}

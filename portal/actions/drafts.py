@@ -1,0 +1,101 @@
+"""Wizards under way: saved as they are typed, submitted once."""
+
+from typing import Any
+
+from django.db import transaction
+
+from portal.actions import environments, services
+from portal.enums import TemplateKind
+from portal.errors import Invalid, NotFound
+from portal.models import Draft, Environment, Service, Team, Template, TemplateVersion, User
+from provisioning.problems import Problem
+
+
+def start(*, by: User, template: Template, version: TemplateVersion) -> Draft:
+    """An empty wizard for one version of a template."""
+    return Draft.objects.create(user=by, template=template, version=version)
+
+
+def save(
+    *,
+    by: User,
+    draft: Draft,
+    details: dict[str, Any] | None = None,
+    form: dict[str, Any] | None = None,
+    spec: str | None = None,
+    version: TemplateVersion | None = None,
+) -> Draft:
+    """Keep what was typed. None leaves a part as it is. A draft that was submitted is left alone."""
+    if draft.result_arn:
+        return draft
+    draft.details = draft.details if details is None else details
+    draft.form = draft.form if form is None else form
+    draft.spec = draft.spec if spec is None else spec
+    draft.version = version or draft.version
+    draft.save()
+    return draft
+
+
+def result_of(draft: Draft) -> Environment | Service | None:
+    """What submitting it made; None before, or when that was deleted since."""
+    for model in (Environment, Service):
+        found = model.objects.filter(arn=draft.result_arn).first()
+        if found is not None:
+            return found
+    return None
+
+
+def submit(*, by: User, draft: Draft) -> Environment | Service:
+    """Make what the draft describes. However often it is called, one thing is made, and each call returns it."""
+    with transaction.atomic():
+        locked = Draft.objects.select_for_update().select_related("template", "version").get(pk=draft.pk)
+        if locked.result_arn:
+            made = result_of(locked)
+            if made is None:
+                raise NotFound("What this wizard made was deleted since. Start a new one.")
+            return made
+        made = _make(by, locked)
+        locked.result_arn = made.arn
+        locked.save(update_fields=["result_arn", "saved_at"])
+    return made
+
+
+def _make(by: User, draft: Draft) -> Environment | Service:
+    details = dict(draft.details)
+    common: dict[str, Any] = {
+        "by": by,
+        "name": str(details.get("name", "")),
+        "template": draft.template,
+        "spec": draft.spec,
+        "major": draft.version.major,
+        "minor": draft.version.minor,
+        "description": str(details.get("description", "")),
+        "team": _team(details),
+    }
+    if draft.template.kind == TemplateKind.ENVIRONMENT:
+        return environments.create(
+            **common,
+            account_id=str(details.get("account_id", "")),
+            proton_service_role_arn=str(details.get("proton_service_role_arn", "")),
+        )
+    return services.create(
+        **common,
+        branch_name=str(details.get("branch_name", "")),
+        repository_connection_arn=str(details.get("repository_connection_arn", "")),
+        repository_id=str(details.get("repository_id", "")),
+    )
+
+
+def _team(details: dict[str, Any]) -> Team | None:
+    name = details.get("team")
+    if not name:
+        return None
+    team = Team.objects.filter(name=name).first()
+    if team is None:
+        raise Invalid(f"There is no team {name}.", [Problem("/team", f"There is no team {name}.")])
+    return team
+
+
+def discard(*, by: User, draft: Draft) -> None:
+    """Throw it away. What it made stays."""
+    draft.delete()

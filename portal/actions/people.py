@@ -1,0 +1,133 @@
+"""People, teams and access keys."""
+
+import secrets
+import string
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils.text import slugify
+
+from portal.actions import audit
+from portal.actions.names import check_name, unless_taken
+from portal.enums import Role
+from portal.errors import Conflict, Forbidden, Invalid
+from portal.models import AccessKey, Team, User
+from portal.secrets import encrypt
+from provisioning.problems import Problem
+
+KEYS_PER_PERSON = 2
+
+
+def _only_admins(by: User) -> None:
+    if not by.at_least(Role.ADMIN):
+        raise Forbidden("People and teams are managed by admins. Ask an admin.")
+
+
+def create_user(
+    *, by: User, username: str, password: str, role: str, teams: Iterable[Team] = (), email: str = ""
+) -> User:
+    """Raises Invalid when the password is too weak, Conflict when the name is taken."""
+    _only_admins(by)
+    check_name(username, "person", path="/username")
+    try:
+        validate_password(password)
+    except ValidationError as weak:
+        raise Invalid("password", [Problem("/password", message) for message in weak.messages]) from None
+    with transaction.atomic():
+        user = unless_taken(
+            lambda: User.objects.create_user(username, email=email, password=password, role=Role(role)),
+            f"{username} exists already. Choose another name.",
+        )
+        user.teams.set(teams)
+        audit.record(by=by, action="user.create", target=f"user/{username}", role=user.role)
+    return user
+
+
+def update_user(
+    *,
+    by: User,
+    user: User,
+    role: str | None = None,
+    teams: Iterable[Team] | None = None,
+    is_active: bool | None = None,
+) -> User:
+    """None leaves a member as it is. Raises Conflict where nobody would be admin any more."""
+    _only_admins(by)
+    with transaction.atomic():
+        if role is not None:
+            user.role = Role(role)
+        if is_active is not None:
+            user.is_active = is_active
+        others = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
+        if not (user.is_active and user.role == Role.ADMIN) and not others.exists():
+            raise Conflict("Somebody must stay admin: make another person admin first.")
+        user.save(update_fields=["role", "is_active"])
+        if teams is not None:
+            user.teams.set(teams)
+        audit.record(by=by, action="user.update", target=f"user/{user.username}", role=user.role, active=user.is_active)
+    return user
+
+
+def create_team(*, by: User, name: str, description: str = "") -> Team:
+    """Names are lower-case words with hyphens. Raises Invalid, Conflict."""
+    _only_admins(by)
+    if not name or slugify(name) != name:
+        message = "Use lower-case letters, digits and hyphens."
+        raise Invalid(message, [Problem("/name", message)])
+    with transaction.atomic():
+        team = unless_taken(
+            lambda: Team.objects.create(name=name, description=description), f"Team {name} exists already."
+        )
+        audit.record(by=by, action="team.create", target=f"team/{name}")
+    return team
+
+
+def update_team(*, by: User, team: Team, description: str) -> Team:
+    _only_admins(by)
+    with transaction.atomic():
+        team.description = description[:500]
+        team.save(update_fields=["description"])
+        audit.record(by=by, action="team.update", target=f"team/{team.name}")
+    return team
+
+
+def delete_team(*, by: User, team: Team) -> None:
+    """Raises Conflict while it owns a service or an environment."""
+    _only_admins(by)
+    owned = [*team.services.all()[:5], *team.environments.all()[:5]]
+    if owned:
+        raise Conflict(f"Team {team.name} owns {', '.join(str(thing) for thing in owned)}: give those away first.")
+    with transaction.atomic():
+        audit.record(by=by, action="team.delete", target=f"team/{team.name}")
+        team.delete()
+
+
+def create_access_key(*, by: User, user: User, account_id: str = "") -> tuple[AccessKey, str]:
+    """A key and its secret, which is shown this once. Two per person, so that they can be rotated."""
+    if by.pk != user.pk:
+        _only_admins(by)
+    if user.access_keys.filter(revoked_at__isnull=True).count() >= KEYS_PER_PERSON:
+        raise Conflict(f"{user.username} has {KEYS_PER_PERSON} access keys: revoke one first.")
+    secret = secrets.token_urlsafe(30)
+    key_id = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+    with transaction.atomic():
+        key = AccessKey.objects.create(
+            key_id=key_id, secret=encrypt(secret), user=user, account_id=account_id or settings.PORTAL_ACCOUNT_ID
+        )
+        audit.record(by=by, action="access_key.create", target=f"user/{user.username}", key=key_id)
+    return key, secret
+
+
+def revoke_access_key(*, by: User, key: AccessKey) -> AccessKey:
+    """Effective with the next request."""
+    if by.pk != key.user_id:
+        _only_admins(by)
+    with transaction.atomic():
+        AccessKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=Now())
+        audit.record(by=by, action="access_key.revoke", target=f"user/{key.user.username}", key=key.key_id)
+    key.refresh_from_db()
+    return key

@@ -1,0 +1,199 @@
+"""What a deployment would be, before anybody asks for it: rendered files, findings, the difference, the command."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from portal import engines
+from portal.actions import contexts, specs, versions
+from portal.errors import Invalid
+from portal.models import Deployment, Environment, ServiceInstance, Template, TemplateVersion, User
+from portal.models.deployments import Deployable
+from portal.queries import templates as template_queries
+from provisioning import lint
+from provisioning.changes import DiffLine, diff_text
+from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
+from provisioning.engines.base import Job, PlannedChange, Target
+from provisioning.problems import Problem, ProblemsFound
+from provisioning.spec import dump_spec
+
+
+@dataclass(frozen=True)
+class Preview:
+    """``problems`` are of the spec check, the rendering and the lint; ``files`` and ``before`` are text by path."""
+
+    problems: tuple[Problem, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
+    diff: list[DiffLine] = field(default_factory=list)
+    changes: tuple[PlannedChange, ...] = ()
+    plan_error: str = ""
+    spec: str = ""
+    command: str = ""
+
+    @property
+    def unchanged(self) -> bool:
+        return bool(self.before) and self.files == self.before
+
+
+def _command(*words: str, **options: str) -> str:
+    """A shell command that does the same through the AWS CLI, one option a line."""
+    parts = ["aws proton " + " ".join(words)]
+    parts += [f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in options.items() if value]
+    return " \\\n  ".join(parts)
+
+
+def create_command(template: Template, version: TemplateVersion, name: str, spec: str, description: str = "") -> str:
+    """The ``aws proton`` command that makes the same environment or service."""
+    word = "create-environment" if template.kind == "ENVIRONMENT" else "create-service"
+    return _command(
+        word,
+        name=name,
+        description=description,
+        template_name=template.name,
+        template_major_version=str(version.major),
+        template_minor_version=str(version.minor),
+        spec=spec,
+    )
+
+
+def update_command(target: Environment | ServiceInstance, version: TemplateVersion, spec: str) -> str:
+    """The ``aws proton`` command that makes the same update."""
+    kind = versions.update_type(target.version, version)
+    named = (
+        {"name": target.name}
+        if isinstance(target, Environment)
+        else {"service_name": target.service.name, "name": target.name}
+    )
+    numbers = (
+        {}
+        if kind == "CURRENT_VERSION"
+        else {"template_major_version": str(version.major), "template_minor_version": str(version.minor)}
+    )
+    word = "update-environment" if isinstance(target, Environment) else "update-service-instance"
+    return _command(word, **named, deployment_type=str(kind), **numbers, spec=spec)
+
+
+def preview_environment(
+    *,
+    by: User,
+    template: Template,
+    version: TemplateVersion,
+    name: str,
+    spec: str,
+    environment: Environment | None = None,
+    description: str = "",
+    plan: bool = False,
+) -> Preview:
+    """Of a new environment, or of an update of ``environment``. Never raises for what was typed: see ``problems``."""
+    try:
+        document = specs.read(spec, "environment", stored=environment.spec if environment else "")
+        inputs = specs.environment_inputs(document, version)
+        context = environment_context(name=name or "name", inputs=inputs)
+    except Invalid as wrong:
+        return Preview(problems=wrong.problems, spec=spec)
+    text = dump_spec(document)
+    if environment is None:
+        command = create_command(template, version, name, text, description)
+    else:
+        command = update_command(environment, version, text)
+    return _preview(version, "infrastructure", context, environment, text, command, plan)
+
+
+def preview_instance(
+    *,
+    by: User,
+    version: TemplateVersion,
+    service_name: str,
+    instance_name: str,
+    environment_name: str,
+    spec: str,
+    instance: ServiceInstance | None = None,
+    service: ServiceFacts | None = None,
+    description: str = "",
+    plan: bool = False,
+) -> Preview:
+    """Of one instance of a new service, or of an update of ``instance``."""
+    try:
+        stored = instance.service.spec if instance else ""
+        document = specs.read(spec, "service", stored=stored)
+        inputs = specs.instance_inputs(document, instance_name, version)
+    except Invalid as wrong:
+        return Preview(problems=wrong.problems, spec=spec)
+    environment = Environment.objects.filter(name=environment_name).first()
+    if environment is None or environment.deployed_id is None:
+        message = (
+            f"Environment {environment_name} is not deployed yet." if environment_name else "Choose an environment."
+        )
+        return Preview(problems=(Problem("/instances", message),), spec=spec)
+    facts: EnvironmentFacts = contexts.environment_facts(environment)
+    context = instance_context(
+        service=service
+        or (contexts.service_facts(instance.service) if instance else ServiceFacts(service_name or "name")),
+        name=instance_name,
+        inputs=inputs,
+        environment=facts,
+    )
+    text = dump_spec(document)
+    if instance is None:
+        command = create_command(version.template, version, service_name, text, description)
+    else:
+        command = update_command(instance, version, text)
+    return _preview(version, "instance", context, instance, text, command, plan)
+
+
+def _preview(
+    version: TemplateVersion,
+    part_name: str,
+    context: Mapping[str, Any],
+    target: Environment | ServiceInstance | None,
+    spec: str,
+    command: str,
+    plan: bool,
+) -> Preview:
+    before = dict(target.deployed.rendered) if target is not None and target.deployed else {}
+    part = template_queries.bundle_of(version).parts.get(part_name)
+    if part is None or not part.template:
+        return Preview(before=before, spec=spec, command=command)
+    try:
+        rendered = engines.render_pool().render(
+            part.template, part.template_file, context, trusts_inputs=version.trusts_inputs
+        )
+    except ProblemsFound as found:
+        return Preview(problems=found.problems, before=before, spec=spec, command=command)
+    files = {part.template_file: rendered.text}
+    changes, error = _planned(target, rendered.text) if plan and target is not None else ((), "")
+    return Preview(
+        problems=lint.lint_template(rendered.text, part.template_file, settings.PORTAL_REGION),
+        files=files,
+        before=before,
+        diff=diff_text(next(iter(before.values()), ""), rendered.text) if before else [],
+        changes=changes,
+        plan_error=error,
+        spec=spec,
+        command=command,
+    )
+
+
+def _planned(target: Deployable, text: str) -> tuple[tuple[PlannedChange, ...], str]:
+    """What AWS says would change, with replacements; the reason when it cannot say."""
+    last: Deployment | None = target.deployed
+    if last is None or last.engine == "none":
+        return (), ""
+    job = Job(
+        deployment=str(last.pk),
+        intent="apply",
+        name=last.external_name,
+        target=Target(last.account_id, last.region, last.role_arn, last.external_id),
+        template=text,
+        identifier=last.identifier,
+        settings=dict(settings.SIMULATION or {}),
+    )
+    try:
+        found = engines.engine(last.engine).preview(job)
+    except Exception as trouble:  # a preview is a courtesy: it says why it has nothing to show
+        return (), str(trouble)
+    return found.changes, found.error

@@ -1,0 +1,134 @@
+"""Registering a template version: a worker reads its bundle, checks it, renders it with samples and lints the result."""
+
+import logging
+from dataclasses import asdict
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.db.models.functions import Now
+
+from portal import engines
+from portal.actions import audit, claims
+from portal.enums import TemplateVersionStatus
+from portal.models import Bundle as BundleRow
+from portal.models import Template, TemplateVersion
+from portal.queries import templates as queries
+from provisioning import lint, schema, sources
+from provisioning.bundle import Bundle, read_bundle
+from provisioning.problems import Problem, ProblemsFound, errors
+from provisioning.render import samples
+
+log = logging.getLogger(__name__)
+MAX_ATTEMPTS = 5  # claims without a result; then the bundle itself is to blame
+RETRY_SECONDS = 5.0
+
+
+def store_bundle(bundle: Bundle) -> BundleRow:
+    """The row of this content, made once by digest."""
+    row, _ = BundleRow.objects.get_or_create(
+        digest=bundle.digest, defaults={"content": bundle.pack(), "size": bundle.size}
+    )
+    return row
+
+
+def findings(bundle: Bundle) -> tuple[Problem, ...]:
+    """What cfn-lint says of the bundle's templates, rendered with sample inputs. Never blocks registration."""
+    found: list[Problem] = []
+    for part in bundle.parts.values():
+        if not part.template:
+            continue
+        try:
+            text = samples.render_sample(bundle.schema, part.name, part.template, part.template_file)
+        except ProblemsFound as trouble:
+            found += trouble.problems
+            continue
+        found += lint.lint_template(text, part.template_file, settings.PORTAL_REGION)
+    return tuple(found)
+
+
+def incompatibilities(template: Template, major: int, minor: int | None, bundle: Bundle) -> tuple[Problem, ...]:
+    """AWS Proton: a minor version must accept every spec that its predecessors accepted."""
+    rows = template.versions.filter(major=major, bundle__isnull=False).filter(
+        status__in=[TemplateVersionStatus.DRAFT, TemplateVersionStatus.PUBLISHED]
+    )
+    if minor is not None:
+        rows = rows.filter(minor__lt=minor)
+    older = rows.select_related("bundle", "template").order_by("-minor").first()
+    return schema.compatible(queries.schema_of(older), bundle.schema) if older else ()
+
+
+def drive(version_id: int) -> None:
+    """Take the version if it is due, and finish its registration. A repeated or late call finds nothing to do."""
+    version = claims.claim(TemplateVersion, version_id)
+    if version is None:
+        return
+    try:
+        if version.status != TemplateVersionStatus.REGISTRATION_IN_PROGRESS:
+            claims.release(version, wait=None)
+        elif version.attempts > MAX_ATTEMPTS:
+            _fail(version, [Problem("", f"Reading this bundle failed {MAX_ATTEMPTS} times and was given up.")])
+        else:
+            _register(version)
+    except claims.LostClaim as lost:
+        log.warning("stale write dropped: %s", lost)
+
+
+def _register(version: TemplateVersion) -> None:
+    template = version.template
+    kind = queries.kind_of(template)
+    try:
+        if version.bundle is not None:
+            files = dict(queries.bundle_of(version).files)
+        else:
+            source = version.source["s3"]
+            files = sources.read_s3(source["bucket"], source["key"], engines.s3_client())
+        bundle, problems = read_bundle(files, kind, customer_managed=template.customer_managed)
+    except ProblemsFound as found:
+        return _fail(version, found.problems)
+    except (BotoCoreError, ClientError) as trouble:
+        claims.record(version, status_message=f"Waiting for S3: {trouble}")
+        if version.attempts >= MAX_ATTEMPTS:
+            return _fail(version, [Problem("", f"The archive could not be fetched from S3: {trouble}")])
+        attempts = version.attempts
+        claims.release(version, wait=RETRY_SECONDS)
+        TemplateVersion.objects.filter(pk=version.pk).update(attempts=attempts)
+        return None
+    if bundle is not None:
+        problems += incompatibilities(template, version.major, version.minor, bundle)
+    if bundle is None or errors(problems):
+        return _fail(version, problems)
+    problems += findings(bundle)
+    publish = TemplateVersion.objects.filter(pk=version.pk).values_list("publish_requested", flat=True).get()
+    claims.release(
+        version,
+        wait=None,
+        bundle=store_bundle(bundle),
+        schema=bundle.schema_text,
+        has_pipeline=bundle.has_pipeline,
+        problems=[asdict(problem) for problem in problems],
+        status_message="",
+        status=TemplateVersionStatus.PUBLISHED if publish else TemplateVersionStatus.DRAFT,
+        published_at=Now() if publish else None,
+        last_modified_at=Now(),
+    )
+    _publish_if_asked_meanwhile(version)
+    audit.record(by=version.registered_by, action="template_version.registered", target=version.arn)
+
+
+def _publish_if_asked_meanwhile(version: TemplateVersion) -> None:
+    """Somebody may have asked to publish between our read and our write."""
+    TemplateVersion.objects.filter(pk=version.pk, status=TemplateVersionStatus.DRAFT, publish_requested=True).update(
+        status=TemplateVersionStatus.PUBLISHED, published_at=Now()
+    )
+
+
+def _fail(version: TemplateVersion, problems: list[Problem] | tuple[Problem, ...]) -> None:
+    claims.release(
+        version,
+        wait=None,
+        status=TemplateVersionStatus.REGISTRATION_FAILED,
+        status_message="\n".join(str(problem) for problem in errors(problems)),
+        problems=[asdict(problem) for problem in problems],
+        last_modified_at=Now(),
+    )
+    audit.record(by=version.registered_by, action="template_version.registration_failed", target=version.arn)

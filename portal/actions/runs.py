@@ -1,0 +1,185 @@
+"""Driving a deployment: claim the row, take one step, write when to look again. The only place where engines run.
+
+A step that changes something outside is: intent committed (``intent_at``, names that derive from the deployment),
+lease renewed and fence checked, one call of the engine (which observes first), result written while the fence is ours.
+Kill this process anywhere: the next claim goes on, and finds what the last one made.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portal import engines
+from portal.actions import claims, contexts, deployments
+from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
+from portal.errors import PortalError
+from portal.models import Deployment
+from portal.queries import templates as template_queries
+from provisioning.engines.base import (
+    EngineUnavailable,
+    Event,
+    Job,
+    Outcome,
+    Progress,
+    Target,
+    Unclear,
+)
+from provisioning.problems import ProblemsFound
+
+log = logging.getLogger(__name__)
+STEPS_AT_ONCE = 30  # then the row goes back to the queue, so that one deployment cannot hold a thread
+MAX_ATTEMPTS = 8  # claims in a row that wrote nothing: whatever this is, it kills workers
+
+
+def drive(deployment_id: UUID | str) -> None:
+    """Take every step that is due now. A repeated, late or lost call is harmless."""
+    for _ in range(STEPS_AT_ONCE):
+        deployment = claims.claim(Deployment, deployment_id)
+        if deployment is None:
+            return
+        try:
+            _step(deployment)
+        except claims.LostClaim as lost:
+            log.warning("stale write dropped: %s", lost)
+            return
+
+
+def _step(deployment: Deployment) -> None:
+    if deployment.status not in RUNNING:
+        return claims.release(deployment, wait=None)
+    if deployment.attempts > MAX_ATTEMPTS:
+        return _park(deployment, f"{MAX_ATTEMPTS} workers in a row did not survive this step.")
+    if deployment.status == DeploymentStatus.CANCELLING and deployment.intent_at is None:
+        return deployments.finish(deployment, Outcome("cancelled"))
+    return STEPS[DeploymentPhase(deployment.phase)](deployment)
+
+
+def _begin(deployment: Deployment) -> None:
+    phase = DeploymentPhase.APPLYING if deployment.kind == DeploymentKind.DELETE else DeploymentPhase.RENDERING
+    claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
+
+
+def _render(deployment: Deployment) -> None:
+    """Gather the namespaces, render in a limited child process, and freeze both on the row."""
+    target = deployments.target_of(deployment)
+    if target is None or deployment.version is None:
+        return deployments.finish(deployment, Outcome("failed", reason="The target or its template version is gone."))
+    try:
+        context = contexts.gather(target, deployment.inputs)
+        bundle = template_queries.bundle_of(deployment.version)
+        part = bundle.parts.get(deployments.part_of(target))
+        rendered: dict[str, str] = {}
+        if part is not None:
+            result = engines.render_pool().render(
+                part.template, part.template_file, context, trusts_inputs=deployment.version.trusts_inputs
+            )
+            rendered = {part.template_file: result.text}
+    except ProblemsFound as found:
+        reason = "The template could not be rendered.\n" + "\n".join(str(problem) for problem in found.problems)
+        return deployments.finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
+    except PortalError as refusal:
+        return deployments.finish(deployment, Outcome("failed", reason=refusal.message, next_action="retry"))
+    return claims.release(
+        deployment,
+        wait=0,
+        phase=DeploymentPhase.APPLYING,
+        context=context,
+        rendered=rendered,
+        doing="Starting",
+        last_modified_at=Now(),
+    )
+
+
+def _job(deployment: Deployment) -> Job:
+    target = deployments.target_of(deployment)
+    intent = "apply"
+    if deployment.kind == DeploymentKind.DELETE:
+        intent = "remove"
+    elif deployment.status == DeploymentStatus.CANCELLING:
+        intent = "cancel"
+    wishes = dict(settings.SIMULATION or {})
+    if deployment.engine == "none":
+        wishes = {"outputs": {key: str(value) for key, value in deployment.inputs.items()}}
+    return Job(
+        deployment=str(deployment.pk),
+        intent=intent,
+        name=deployment.external_name,
+        target=Target(deployment.account_id, deployment.region, deployment.role_arn, deployment.external_id),
+        template=next(iter(deployment.rendered.values()), ""),
+        files=deployment.rendered,
+        tags=contexts.tags(target) if target is not None else {},
+        identifier=deployment.identifier,
+        allow_replace_empty=deployment.allow_replace_empty,
+        settings=wishes,
+    )
+
+
+def _advance(deployment: Deployment) -> None:
+    job = _job(deployment)
+    if deployment.intent_at is None:
+        claims.record(deployment, intent_at=Now())
+    claims.still_ours(deployment)
+    try:
+        result = engines.engine(deployment.engine).advance(job, deployment.handle or None)
+    except EngineUnavailable as trouble:
+        return _not_answered(deployment, trouble)
+    if isinstance(result, Outcome):
+        return deployments.finish(deployment, result)
+    if isinstance(result, Unclear):
+        return _park(deployment, result.reason, handle=result.handle, events=result.events)
+    return _wait(deployment, result)
+
+
+def _wait(deployment: Deployment, progress: Progress) -> None:
+    with transaction.atomic():
+        claims.release(
+            deployment,
+            wait=progress.wait,
+            handle=progress.handle,
+            doing=progress.doing[:500],
+            failures=0,
+            last_modified_at=Now(),
+        )
+        deployments.add_events(deployment, progress.events)
+
+
+def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
+    """Nothing may be concluded: wait longer each time, and at last ask a person."""
+    failures = deployment.failures + 1
+    if failures >= settings.MAX_STEP_FAILURES:
+        return _park(deployment, f"AWS did not answer {failures} times in a row. Last: {trouble}")
+    wait = min(60.0, 2.0 ** min(failures, 6)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
+    return claims.release(
+        deployment,
+        wait=wait,
+        failures=failures,
+        doing=f"AWS does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {trouble}"[:500],
+        last_modified_at=Now(),
+    )
+
+
+def _park(deployment: Deployment, reason: str, *, handle: str | None = None, events: tuple[Event, ...] = ()) -> None:
+    """Hold the lock and ask a person."""
+    with transaction.atomic():
+        claims.release(
+            deployment,
+            wait=None,
+            phase=DeploymentPhase.ATTENTION,
+            status_message=reason,
+            doing="Waiting for somebody to decide",
+            handle=deployment.handle if handle is None else handle,
+            last_modified_at=Now(),
+        )
+        deployments.add_events(deployment, events)
+
+
+STEPS: dict[DeploymentPhase, Callable[[Deployment], None]] = {
+    DeploymentPhase.QUEUED: _begin,
+    DeploymentPhase.RENDERING: _render,
+    DeploymentPhase.APPLYING: _advance,
+}

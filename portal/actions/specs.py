@@ -1,0 +1,73 @@
+"""Reading specs for the actions: every refusal is Invalid with all problems, whichever door the text came through."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from portal.errors import Invalid
+from portal.models import TemplateVersion
+from portal.queries import templates as queries
+from provisioning.bundle import Kind
+from provisioning.problems import Problem, errors, pointer
+from provisioning.schema import Schema
+from provisioning.spec import InstanceSpec, Spec, check_inputs, check_spec, parse_spec, resolve_current_values
+
+
+def _refuse(what: str, problems: tuple[Problem, ...]) -> None:
+    wrong = errors(problems)
+    if wrong:
+        raise Invalid(f"{what}: " + " ".join(problem.message for problem in wrong), wrong)
+
+
+def read(text: str, kind: Kind, stored: str = "") -> Spec:
+    """The spec of a text, with ``${Proton::CURRENT_VAL}`` replaced from the stored text. Raises Invalid."""
+    spec, problems = parse_spec(text, kind)
+    _refuse("The spec cannot be read", problems)
+    assert spec is not None
+    old = parse_spec(stored, kind)[0] if stored else None
+    spec, problems = resolve_current_values(spec, old)
+    _refuse("The spec refers to a value that is not there", problems)
+    return spec
+
+
+def stored(text: str, kind: Kind) -> Spec:
+    """A spec that was accepted before. Raises Invalid if it cannot be read any more."""
+    return read(text, kind)
+
+
+def check(spec: Spec, version: TemplateVersion) -> Schema:
+    """Raises Invalid with every problem of the spec against the version's schema."""
+    bundle = queries.bundle_of(version)
+    _refuse("The spec does not fit the template", check_spec(spec, bundle.schema, has_pipeline=bundle.has_pipeline))
+    return bundle.schema
+
+
+def environment_inputs(spec: Spec, version: TemplateVersion) -> Mapping[str, Any]:
+    """The effective inputs of an environment: values over defaults. Raises Invalid."""
+    inputs, problems = check_inputs(spec.inputs, queries.schema_of(version).environment, path="/spec")
+    _refuse("The spec does not fit the template", problems)
+    return inputs
+
+
+def instance_inputs(spec: Spec, name: str, version: TemplateVersion) -> Mapping[str, Any]:
+    """The effective inputs of one instance. Raises Invalid, also when the spec has no such instance."""
+    index, entry = find_instance(spec, name)
+    path = pointer("instances", index, "spec")
+    inputs, problems = check_inputs(entry.inputs, queries.schema_of(version).service, path=path)
+    _refuse(f"The inputs of {name} do not fit the template", problems)
+    return inputs
+
+
+def pipeline_inputs(spec: Spec, version: TemplateVersion) -> Mapping[str, Any]:
+    """The effective inputs of the pipeline. Raises Invalid."""
+    inputs, problems = check_inputs(spec.pipeline or {}, queries.schema_of(version).pipeline, path="/pipeline")
+    _refuse("The pipeline's inputs do not fit the template", problems)
+    return inputs
+
+
+def find_instance(spec: Spec, name: str) -> tuple[int, InstanceSpec]:
+    """Position and entry of an instance. Raises Invalid when the spec does not list it."""
+    for index, entry in enumerate(spec.instances):
+        if entry.name == name:
+            return index, entry
+    message = f"The spec has no instance named {name}."
+    raise Invalid(message, [Problem("/instances", message)])

@@ -1,0 +1,39 @@
+"""Reading deployments and what they left behind."""
+
+from django.db.models import QuerySet
+
+from portal.models import Deployment, DeploymentEvent, Output, ProvisionedResource, User
+from portal.models.deployments import Deployable
+
+
+def visible_to(user: User) -> QuerySet[Deployment]:
+    rows = Deployment.objects.select_related("version__template", "actor", "retry_of").defer(
+        "context", "rendered", "spec", "inputs", "initial_state", "target_state"
+    )
+    return rows if user.is_authenticated and user.is_active else rows.none()
+
+
+def history_of(target: Deployable) -> QuerySet[Deployment]:
+    """Every attempt on this incarnation of the target, newest first."""
+    return Deployment.objects.filter(target_arn=target.arn, target_created_at=target.created_at).select_related(
+        "version__template", "actor"
+    )
+
+
+def events_of(deployment: Deployment) -> QuerySet[DeploymentEvent]:
+    return deployment.events.order_by("at", "id")
+
+
+def outputs_of(target: Deployable) -> list[Output]:
+    """What the last successful deployment returned."""
+    return list(target.deployed.outputs.all()) if target.deployed_id else []
+
+
+def resources_of(target: Deployable) -> list[ProvisionedResource]:
+    """What the last successful deployment made; after a failed first attempt, what that one made."""
+    source = target.deployed_id or target.latest_id
+    return list(ProvisionedResource.objects.filter(deployment_id=source)) if source else []
+
+
+def output_values(target: Deployable) -> dict[str, str]:
+    return {output.key: output.value for output in outputs_of(target)}

@@ -1,0 +1,36 @@
+"""Reading environments."""
+
+from django.db.models import QuerySet
+
+from portal.models import Environment, TemplateVersion, User
+
+
+def visible_to(user: User) -> QuerySet[Environment]:
+    """Everyone who is signed in may read; lists and single rows come from here alike."""
+    rows = Environment.objects.select_related("template", "version__template", "latest__version", "deployed", "team")
+    return rows if user.is_authenticated and user.is_active else rows.none()
+
+
+def compatible_with(user: User, version: TemplateVersion) -> QuerySet[Environment]:
+    """Environments whose (template, major) the service template version lists. AWS Proton ignores the minor."""
+    wanted = [(row.template_name, row.major) for row in version.compatible_environments.all()]
+    rows = visible_to(user)
+    matching = [
+        environment.pk
+        for environment in rows
+        if (shown := environment.shown_version) and (environment.template.name, shown.major) in wanted
+    ]
+    return rows.filter(pk__in=matching)
+
+
+def blockers_of_deletion(environment: Environment) -> list[str]:
+    """Why it cannot be deleted now, in sentences; [] when it can."""
+    reasons = []
+    if environment.is_busy:
+        reasons.append(f"A deployment of {environment.name} is running. Wait for its end, or cancel it.")
+    instances = list(environment.instances.select_related("service").order_by("service__name", "name"))
+    if instances:
+        names = ", ".join(str(instance) for instance in instances[:5]) + (", …" if len(instances) > 5 else "")
+        count = f"{len(instances)} service instance{'s' if len(instances) > 1 else ''}"
+        reasons.append(f"{count} run{'' if len(instances) > 1 else 's'} in it: {names}. Delete those first.")
+    return reasons

@@ -1,0 +1,175 @@
+"""Reading templates and their versions."""
+
+from collections import Counter
+from typing import Any
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from portal.enums import Provisioning, Role, TemplateKind, TemplateVersionStatus
+from portal.errors import Invalid, NotFound
+from portal.models import (
+    Environment,
+    ServiceInstance,
+    ServicePipeline,
+    Template,
+    TemplateVersion,
+    User,
+)
+from provisioning.bundle import Bundle, Kind
+from provisioning.problems import Problem
+from provisioning.schema import Schema
+
+USABLE = (TemplateVersionStatus.DRAFT, TemplateVersionStatus.PUBLISHED)
+
+
+def may_use_drafts(user: User) -> bool:
+    """Draft versions are for those who publish and those who run environments."""
+    return user.at_least(Role.PLATFORM)
+
+
+def _published(template: Any) -> QuerySet[TemplateVersion]:
+    return TemplateVersion.objects.filter(template=template, status=TemplateVersionStatus.PUBLISHED).order_by(
+        "-major", "-minor"
+    )
+
+
+def with_recommended(rows: QuerySet[Template]) -> QuerySet[Template]:
+    """Adds ``recommended_major`` and ``recommended_minor``: the highest published major and minor, or None.
+
+    AWS Proton has no call to set it; it moves when a version is published.
+    """
+    best = _published(OuterRef("pk"))
+    return rows.annotate(
+        recommended_major=Subquery(best.values("major")[:1]), recommended_minor=Subquery(best.values("minor")[:1])
+    )
+
+
+def catalogue(user: User, *, search: str = "", kind: str = "") -> QuerySet[Template]:
+    """Templates with their recommended version, how many environments or instances use them, and their drafts."""
+    rows = with_recommended(Template.objects.all())
+    if kind:
+        rows = rows.filter(kind=kind)
+    for word in search.split():
+        rows = rows.filter(Q(name__icontains=word) | Q(display_name__icontains=word) | Q(description__icontains=word))
+    return rows.annotate(
+        used_by=Count("environments", distinct=True) + Count("services__instances", distinct=True),
+        draft_count=Count("versions", filter=Q(versions__status=TemplateVersionStatus.DRAFT), distinct=True),
+        version_count=Count("versions", distinct=True),
+    ).order_by("name", "kind")
+
+
+def recommended(template: Template) -> TemplateVersion | None:
+    """The highest published version, or None."""
+    return _published(template).first()
+
+
+def recommended_minor(template: Template, major: int) -> TemplateVersion | None:
+    """The highest published minor of one major, or None."""
+    return _published(template).filter(major=major).first()
+
+
+def published(template: Template) -> list[TemplateVersion]:
+    """Every published version, the highest first."""
+    return list(_published(template))
+
+
+def versions(user: User, template: Template) -> list[TemplateVersion]:
+    """Newest first. Each has ``is_recommended``, ``recommended_minor_of_major`` and ``used_by``."""
+    rows = list(
+        template.versions.select_related("registered_by", "bundle")
+        .defer("bundle__content")
+        .prefetch_related("compatible_environments")
+        .annotate(
+            in_environments=Count("environments", distinct=True),
+            in_instances=Count("serviceinstances", distinct=True),
+            in_pipelines=Count("servicepipelines", distinct=True),
+        )
+        .order_by("-major", "-minor")
+    )
+    best: dict[int, int] = {}
+    for row in rows:
+        if row.is_published:
+            best.setdefault(row.major, row.minor)
+    overall = max(best.items(), default=None)
+    for row in rows:
+        row.template = template
+        row.is_recommended = (row.major, row.minor) == overall
+        row.recommended_minor_of_major = best.get(row.major)
+        row.used_by = row.in_environments + row.in_instances + row.in_pipelines
+    return rows
+
+
+def usable_versions(user: User, template: Template) -> list[TemplateVersion]:
+    """What a wizard may offer: the recommended version first, then published ones, then drafts if this person may."""
+    rows = [row for row in versions(user, template) if row.is_published or (row.is_usable and may_use_drafts(user))]
+    return sorted(rows, key=lambda row: (not row.is_recommended, not row.is_published, -row.major, -row.minor))
+
+
+def users_of(version: TemplateVersion) -> list[Environment | ServiceInstance | ServicePipeline]:
+    """What runs this version now."""
+    return [
+        *Environment.objects.filter(version=version).select_related("latest", "team"),
+        *ServiceInstance.objects.filter(version=version).select_related("service__team", "environment", "latest"),
+        *ServicePipeline.objects.filter(version=version).select_related("service__team", "latest"),
+    ]
+
+
+def held_by(version: TemplateVersion) -> list[str]:
+    """Names of what runs this version or is being deployed with it; such a version cannot be deleted."""
+    names = [str(user) for user in users_of(version)]
+    names += [
+        deployment.target_name
+        for deployment in version.deployments.filter(due_at__isnull=False).exclude(target_arn__in=[])
+    ]
+    return sorted(Counter(names))
+
+
+def kind_of(template: Template) -> Kind:
+    return "environment" if template.kind == TemplateKind.ENVIRONMENT else "service"
+
+
+def bundle_of(version: TemplateVersion) -> Bundle:
+    """The version's bundle, read from its row. Raises NotFound while there is none (registration failed)."""
+    if version.bundle is None:
+        raise NotFound(f"{version} has no bundle: its registration did not succeed")
+    return Bundle.unpack(
+        bytes(version.bundle.content),
+        kind_of(version.template),
+        customer_managed=version.template.provisioning == Provisioning.CUSTOMER_MANAGED,
+    )
+
+
+def schema_of(version: TemplateVersion) -> Schema:
+    return bundle_of(version).schema
+
+
+def lint_findings(version: TemplateVersion) -> list[dict[str, Any]]:
+    """What checks and cfn-lint found at registration: dicts of path, message, line, severity, file, code."""
+    return list(version.problems)
+
+
+def resolve(user: User, template: Template, major: int, minor: int | None) -> TemplateVersion:
+    """The version that a request names. Without a minor: the recommended one of the major; where the major has nothing
+    published, the newest draft for somebody who may use drafts. Raises NotFound, or Invalid when it is not usable."""
+    rows = template.versions.select_related("template", "bundle").filter(major=major)
+    if minor is None:
+        found = rows.filter(status=TemplateVersionStatus.PUBLISHED).order_by("-minor").first()
+        if found is None and may_use_drafts(user):
+            found = rows.filter(status=TemplateVersionStatus.DRAFT).order_by("-minor").first()
+        if found is None:
+            if not rows.exists():
+                raise NotFound(f"template {template.name} has no major version {major}")
+            raise Invalid(
+                f"template {template.name} has no published version in major {major}",
+                [Problem("/version", f"Major version {major} has nothing published yet: ask an admin to publish one.")],
+            )
+        return found
+    found = rows.filter(minor=minor).first()
+    if found is None or (found.status == TemplateVersionStatus.DRAFT and not may_use_drafts(user)):
+        raise NotFound(f"template {template.name} has no version {major}.{minor}")
+    if not found.is_usable:
+        raise Invalid(
+            f"{found} cannot be used: {found.get_status_display().lower()}",
+            [Problem("/version", f"Version {found.number} cannot be used: {found.get_status_display().lower()}.")],
+        )
+    return found
