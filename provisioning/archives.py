@@ -1,0 +1,160 @@
+"""Archives from strangers, read member by member and never extracted.
+
+``tarfile``'s extraction filters have been escaped repeatedly (CVE-2025-4517 and its siblings), so nothing here writes
+to a disk: members are read into memory while their bytes are counted. Links, devices and names that could mean
+another place are refused; folders and junk (.DS_Store, .git/ and the like) are dropped.
+"""
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from provisioning.names import Names
+from provisioning.problems import Problem, ProblemsFound
+
+MAX_ARCHIVE = 10 * 1024 * 1024  # AWS Proton: bundle size, 10 MB
+MAX_UNPACKED = 50 * 1024 * 1024
+MAX_RATIO = 100  # unpacked to packed, looked at above RATIO_FROM bytes
+RATIO_FROM = 1024 * 1024
+MAX_MEMBERS = 10_000  # junk and folders included
+MAX_HEADER = 16 * 1024  # an extended tar header: a name of 4096 characters fits
+_CHUNK = 64 * 1024
+_EXTENDED = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+}
+_EXTENDED |= {tarfile.GNUTYPE_LONGLINK}
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_archive(data: bytes) -> dict[str, bytes]:
+    """The files of a tar.gz, tar or zip by their cleaned names.
+
+    Raises ProblemsFound with everything that is wrong, or with the first thing that makes it unsafe to read on.
+    """
+    if len(data) > MAX_ARCHIVE:
+        raise refused(f"The archive is larger than {MAX_ARCHIVE // 1024**2} MB.")
+    names = Names()
+    try:
+        if data[:2] == b"\x1f\x8b":
+            _read_tar(gzip.GzipFile(fileobj=io.BytesIO(data)), len(data), names)
+        elif data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+            _read_zip(data, names)
+        elif data[257:262] == b"ustar":
+            _read_tar(io.BytesIO(data), len(data), names)
+        else:
+            raise refused("This is not an archive. Send a .tar.gz (or a .tar or .zip) of the bundle's folder.")
+    except _BROKEN as error:
+        raise refused(f"The archive is damaged and cannot be read: {error}.") from error
+    return names.finish()
+
+
+def refused(message: str) -> ProblemsFound:
+    return ProblemsFound([Problem("", message)])
+
+
+class _Counter:
+    """Counts unpacked bytes while they are read; stops a bomb long before it is large."""
+
+    def __init__(self, packed: int, source: _Readable | None = None):
+        self.source, self.packed, self.unpacked = source, packed, 0
+
+    def read(self, size: int) -> bytes:
+        assert self.source is not None
+        data = self.source.read(min(size, _CHUNK))
+        self.add(len(data))
+        return data
+
+    def add(self, size: int) -> None:
+        self.unpacked += size
+        if self.unpacked > MAX_UNPACKED:
+            raise refused(f"Unpacked, the archive is larger than {MAX_UNPACKED // 1024**2} MB.")
+        if self.unpacked > RATIO_FROM and self.unpacked > MAX_RATIO * max(self.packed, 1):
+            raise refused(f"The archive unpacks to more than {MAX_RATIO} times its size.")
+
+
+class _Member(tarfile.TarInfo):
+    """A header that is checked before tarfile acts on it (CVE-2024-6232 and CVE-2025-8194: hostile headers)."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0:
+            raise refused("The archive has a member of negative size.")
+        if member.type in _EXTENDED and member.size > MAX_HEADER:
+            raise refused(f"The archive has a header longer than {MAX_HEADER // 1024} KB.")
+        return member
+
+
+def _read_tar(source: _Readable, packed: int, names: Names) -> None:
+    counter = _Counter(packed, source)
+    with tarfile.open(fileobj=counter, mode="r|", tarinfo=_Member) as archive:  # type: ignore[call-overload]
+        for number, member in enumerate(archive, start=1):
+            archive.members = []  # tarfile keeps every member it has seen
+            _check_count(number)
+            name = names.clean(member.name)
+            if name is None or member.isdir():
+                continue
+            if not member.isreg() or member.issparse():
+                names.refuse(
+                    member.name,
+                    "is a link or a device; only plain files can be in a bundle",
+                )
+                continue
+            content = archive.extractfile(member)
+            assert content is not None
+            names.add(name, content.read)
+
+
+def _read_zip(data: bytes, names: Names) -> None:
+    if data.count(b"PK\x01\x02") > MAX_MEMBERS:  # one for each entry of the directory, which zipfile reads at once
+        _check_count(MAX_MEMBERS + 1)
+    counter = _Counter(len(data))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            name = names.clean(member.orig_filename)
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if name is None or member.is_dir():
+                continue
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                names.refuse(name, "is a link or a device; only plain files can be in a bundle")
+            elif member.flag_bits & 0x1:
+                names.refuse(name, "is encrypted")
+            elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                names.refuse(name, "is packed in a way that is not supported; use deflate")
+            else:
+                with archive.open(member) as content:
+                    names.add(name, _counted(content.read, counter))
+
+
+def _counted(read: Callable[[int], bytes], counter: _Counter) -> Callable[[int], bytes]:
+    def counting(size: int) -> bytes:
+        data = read(size)
+        counter.add(len(data))
+        return data
+
+    return counting
+
+
+def _check_count(members: int) -> None:
+    if members > MAX_MEMBERS:
+        raise refused(f"The archive has more than {MAX_MEMBERS} members.")

@@ -1,0 +1,192 @@
+"""Checks values against an input type with jsonschema, and says what is wrong in words of its own."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import jsonschema
+from jsonschema.exceptions import ValidationError
+
+from provisioning.formats import FORMATS
+from provisioning.patterns import PatternTooSlow, compile_pattern
+from provisioning.problems import Problem, pointer
+
+_KINDS = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping (keys and values)",
+}
+Failures = Iterator[ValidationError]
+
+
+class Checker:
+    """A prebuilt validator for one JSON Schema of the kind that ``provisioning.schema`` makes."""
+
+    def __init__(self, schema: Mapping[str, Any]):
+        self._validator = _VALIDATOR(schema)
+
+    def problems(self, value: Any, path: str = "") -> list[tuple[Problem, ValidationError]]:
+        """Every error of a value, with the failure it came from. Pointers start with ``path``."""
+        return [
+            (Problem(path + pointer(*failure.absolute_path), sentence(failure)), failure)
+            for failure in self._validator.iter_errors(value)
+        ]
+
+
+def sentence(failure: ValidationError) -> str:
+    """What a person must do, from a failure of jsonschema."""
+    say = _SENTENCES.get(str(failure.validator))
+    return say(failure.validator_value, failure.instance) if say else failure.message
+
+
+def shown(value: Any) -> str:
+    """A value as it would be written in a spec, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _type_sentence(kind: str, value: Any) -> str:
+    if value is None:
+        return f"This must be {_KINDS[kind]}; it is empty."
+    quoted = " Put it in quotes." if kind == "string" and not isinstance(value, list | dict) else ""
+    return f"This must be {_KINDS[kind]}, not {shown(value)}.{quoted}"
+
+
+def _choice_sentence(choices: list[Any], value: Any) -> str:
+    listed = ", ".join(shown(choice) for choice in choices[:20])
+    more = f" or one of {len(choices) - 20} more" if len(choices) > 20 else ""
+    return f"Choose one of {listed}{more}; {shown(value)} is none of them."
+
+
+def _format_sentence(name: str, value: Any) -> str:
+    known = FORMATS[name]
+    return f"This must be {known.noun}, such as {known.example}."
+
+
+_SENTENCES: dict[str, Callable[[Any, Any], str]] = {
+    "type": _type_sentence,
+    "enum": _choice_sentence,
+    "const": lambda wanted, value: f"This must be {shown(wanted)}.",
+    "required": lambda names, value: "This is required.",
+    "pattern": lambda pattern, value: f"This does not match the pattern {pattern}.",
+    "format": _format_sentence,
+    "minLength": lambda limit, value: f"This must have at least {_count(limit, 'character')}; it has {len(value)}.",
+    "maxLength": lambda limit, value: f"This must have at most {_count(limit, 'character')}; it has {len(value)}.",
+    "minimum": lambda limit, value: f"This must be at least {limit}; it is {shown(value)}.",
+    "maximum": lambda limit, value: f"This must be at most {limit}; it is {shown(value)}.",
+    "exclusiveMinimum": lambda limit, value: f"This must be more than {limit}; it is {shown(value)}.",
+    "exclusiveMaximum": lambda limit, value: f"This must be less than {limit}; it is {shown(value)}.",
+    "multipleOf": lambda step, value: f"This must be a multiple of {step}; it is {shown(value)}.",
+    "minItems": lambda limit, value: f"This must have at least {_count(limit, 'entry').replace('entrys', 'entries')}.",
+    "maxItems": lambda limit, value: f"This must have at most {_count(limit, 'entry').replace('entrys', 'entries')}.",
+    "uniqueItems": lambda wanted, value: "No entry may be there twice.",
+    "minProperties": lambda limit, value: f"This must have at least {_count(limit, 'key')}.",
+    "maxProperties": lambda limit, value: f"This must have at most {_count(limit, 'key')}.",
+    "additionalProperties": lambda allowed, value: "There is no input of this name.",
+}
+
+
+def _type(validator: Any, kind: str, instance: Any, schema: Mapping[str, Any]) -> Failures:
+    if not validator.is_type(instance, kind) and not (instance is None and schema.get("nullable")):
+        yield ValidationError(kind)
+
+
+def _enum(validator: Any, choices: list[Any], instance: Any, schema: Mapping[str, Any]) -> Failures:
+    if instance is None and schema.get("nullable"):
+        return
+    if not any(_same(choice, instance) for choice in choices):
+        yield ValidationError("enum")
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON: true is not 1, 1.0 is 1."""
+    return canonical(one) == canonical(other) if isinstance(one, bool | list | dict) else _plain_same(one, other)
+
+
+def _plain_same(one: Any, other: Any) -> bool:
+    return bool(one == other) and not isinstance(other, bool)
+
+
+def canonical(value: Any) -> str:
+    """One text for all values that are equal as JSON."""
+    return json.dumps(_whole(value), sort_keys=True)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return value
+
+
+def _required(validator: Any, names: list[str], instance: Any, schema: Mapping[str, Any]) -> Failures:
+    if isinstance(instance, dict):
+        for name in names:
+            if name not in instance:
+                yield ValidationError("required", path=[name])
+
+
+def _additional(validator: Any, allowed: Any, instance: Any, schema: Mapping[str, Any]) -> Failures:
+    if not isinstance(instance, dict):
+        return
+    known = schema.get("properties", {})
+    for name, value in instance.items():
+        if name in known:
+            continue
+        if allowed is False:
+            yield ValidationError("additionalProperties", path=[name])
+        elif isinstance(allowed, dict):
+            yield from validator.descend(value, allowed, path=name)
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Mapping[str, Any]) -> Failures:
+    if not isinstance(instance, str):
+        return
+    try:
+        found = compile_pattern(pattern).search(instance)
+    except PatternTooSlow:
+        found = False
+    if not found:
+        yield ValidationError("pattern")
+
+
+def _format(validator: Any, name: str, instance: Any, schema: Mapping[str, Any]) -> Failures:
+    known = FORMATS.get(name)
+    if known and isinstance(instance, str) and not known.fits(instance):
+        yield ValidationError("format")
+
+
+def _multiple_of(validator: Any, step: float, instance: Any, schema: Mapping[str, Any]) -> Failures:
+    if validator.is_type(instance, "number") and Decimal(str(instance)) % Decimal(str(step)):
+        yield ValidationError("multipleOf")
+
+
+def _unique(validator: Any, wanted: bool, instance: Any, schema: Mapping[str, Any]) -> Failures:
+    if wanted and isinstance(instance, list) and len({canonical(item) for item in instance}) < len(instance):
+        yield ValidationError("uniqueItems")
+
+
+_VALIDATOR: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    {
+        "type": _type,
+        "enum": _enum,
+        "required": _required,
+        "additionalProperties": _additional,
+        "pattern": _pattern,
+        "format": _format,
+        "multipleOf": _multiple_of,
+        "uniqueItems": _unique,
+    },
+)
