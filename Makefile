@@ -1,0 +1,72 @@
+# All commands of this repository. The stamps make a second call start at once.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PORT ?= 8000
+AWS_PORT ?= 4600
+DATA_DIR ?= .data
+PYTEST_ARGS ?= -n 2
+export PORT AWS_PORT DATA_DIR
+
+PYTHON := .venv/bin/python
+OWN_ASSETS := $(shell find static/css static/js static/img templates portal -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
+TOOLING := DEUTERON_TOOLING=true DATA_DIR=$(CURDIR)/.artifacts/tooling
+
+.PHONY: help run setup test check format lock browser
+
+help:
+	@echo 'make run      set everything up and serve the product on http://127.0.0.1:$$PORT (default 8000)'
+	@echo 'make test     every test, browser journeys included'
+	@echo 'make check    format, lint, types, import contracts, migrations, deploy checks'
+	@echo 'make format   write the code in the house style'
+	@echo 'make lock     choose the newest allowed versions anew and write the lock files'
+
+run: setup
+	@exec $(PYTHON) -m portal.embedded
+
+setup: .venv/run.stamp .venv-aws/aws.stamp staticfiles/assets.stamp
+
+.venv/run.stamp: requirements.lock
+	@bin/venv .venv requirements.lock
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock
+	@bin/venv .venv requirements-dev.lock
+	@touch $@ .venv/run.stamp
+
+.venv-aws/aws.stamp: requirements-aws.lock
+	@bin/venv .venv-aws requirements-aws.lock
+	@touch $@
+
+static/node_modules/packages.stamp: static/package-lock.json static/package.json static/.npmrc
+	@bin/npm-ci
+	@touch $@
+
+staticfiles/assets.stamp: static/node_modules/packages.stamp $(OWN_ASSETS) | .venv/run.stamp
+	@$(TOOLING) $(PYTHON) manage.py vendor_static
+	@$(TOOLING) $(PYTHON) manage.py collectstatic --noinput --clear --verbosity 0
+	@touch $@
+
+browser:
+	@bin/find-chromium
+
+test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp browser
+	@CHROMIUM="$$(bin/find-chromium)" $(PYTHON) -m pytest $(PYTEST_ARGS) tests
+
+check: .venv/dev.stamp
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/djlint --lint --quiet templates
+	@.venv/bin/bandit --quiet --recursive --configfile pyproject.toml portal provisioning
+	@$(TOOLING) $(PYTHON) manage.py makemigrations --check --dry-run
+	@bin/check-deploy
+	@bin/check-locks
+
+format: .venv/dev.stamp
+	@.venv/bin/ruff check --fix --exit-zero --quiet .
+	@.venv/bin/ruff format .
+
+lock:
+	@bin/lock
