@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from portal.enums import SERVICE_BUSY, ServiceStatus
+from portal.enums import SERVICE_BUSY, ServiceStatus, TextChoices
 from portal.models.deployments import Deployable
 from portal.models.due import DueWork
 from portal.models.environments import Environment
@@ -87,12 +87,12 @@ class ServicePipeline(Deployable):
 class ServiceChange(DueWork):
     """Creating, editing or deleting a service: instances in order, then the pipeline, with Proton's compensation rules."""
 
-    class Kind(models.TextChoices):
+    class Kind(TextChoices):
         CREATE = "create", "Create"
         UPDATE = "update", "Update"
         DELETE = "delete", "Delete"
 
-    class Phase(models.TextChoices):
+    class Phase(TextChoices):
         INSTANCES = "instances", "Deploying instances"
         REMOVALS = "removals", "Removing instances"
         CLEANUP = "cleanup", "Cleaning up"
