@@ -111,10 +111,11 @@ def start(
     inputs: Mapping[str, Any],
     retry_of: Deployment | None = None,
     allow_replace_empty: bool = False,
+    lost: bool = False,
 ) -> Deployment:
     """Write the row that a worker will drive, inside the caller's transaction.
 
-    Raises Conflict when a deployment of the target is running: the unique index is the lock.
+    ``lost``: what earlier deployments made is known to be gone, so make it anew. Raises Conflict when a deployment of the target is running: the unique index is the lock.
     """
     return _start(
         by=by,
@@ -127,6 +128,7 @@ def start(
         engine=engine_for(target, version),
         retry_of=retry_of,
         allow_replace_empty=allow_replace_empty,
+        identifier="" if lost or target.latest is None else target.latest.identifier,
         target_state=_state(version, spec),
     )
 
@@ -145,6 +147,7 @@ def start_removal(*, by: User, target: Target, retry_of: Deployment | None = Non
         engine=source.engine if source else "none",
         retry_of=retry_of,
         allow_replace_empty=False,
+        identifier=target.latest.identifier if target.latest else "",
         target_state={},
     )
 
@@ -167,7 +170,6 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             external_name=_name_of_stack(
                 target, "-".join(part for part in (who.get("service_name"), _short_name(target)) if part)
             ),
-            identifier=previous.identifier if previous else "",
             actor=by,
             actor_name=by.username,
             due_at=Now(),

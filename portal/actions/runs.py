@@ -18,7 +18,7 @@ from portal import engines
 from portal.actions import claims, contexts, deployments
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
-from portal.models import Deployment
+from portal.models import Deployment, Environment, ServiceInstance
 from portal.queries import templates as template_queries
 from provisioning.engines.base import (
     EngineUnavailable,
@@ -69,6 +69,10 @@ def _render(deployment: Deployment) -> None:
     target = deployments.target_of(deployment)
     if target is None or deployment.version is None:
         return deployments.finish(deployment, Outcome("failed", reason="The target or its template version is gone."))
+    if isinstance(target, ServiceInstance) and _is_made_anew(target.environment):
+        return claims.release(
+            deployment, wait=3, doing=f"Waiting for environment {target.environment.name}, which is made anew"
+        )
     try:
         context = contexts.gather(target, deployment.inputs)
         bundle = template_queries.bundle_of(deployment.version)
@@ -92,6 +96,15 @@ def _render(deployment: Deployment) -> None:
         rendered=rendered,
         doing="Starting",
         last_modified_at=Now(),
+    )
+
+
+def _is_made_anew(environment: Environment) -> bool:
+    """Its stack was lost and is being deployed again: its outputs are about to change."""
+    return (
+        environment.is_busy
+        and environment.deployed is not None
+        and environment.deployed.provisioned_resources.filter(missing_since__isnull=False).exists()
     )
 
 

@@ -1,0 +1,86 @@
+"""Finding what disappeared from an account, and deploying it again."""
+
+import logging
+from collections import defaultdict
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from portal import engines
+from portal.actions import audit, deployments
+from portal.enums import DeploymentKind, Role
+from portal.errors import Forbidden, Unavailable
+from portal.models import Environment, ProvisionedResource, ServiceInstance, ServicePipeline, User
+from provisioning.engines.base import EngineUnavailable, Target
+from provisioning.engines.inventory import missing_stacks
+
+log = logging.getLogger(__name__)
+
+
+def _current() -> list[ProvisionedResource]:
+    """The stacks that environments, instances and pipelines run on now."""
+    ids: set[object] = set()
+    for model in (Environment, ServiceInstance, ServicePipeline):
+        ids |= set(model.objects.filter(deployed__isnull=False).values_list("deployed_id", flat=True))
+    rows = ProvisionedResource.objects.filter(deployment_id__in=ids, engine="CLOUDFORMATION")
+    return list(rows.select_related("deployment"))
+
+
+def find_missing(*, by: User | None = None) -> int:
+    """Look into every account for the stacks that should be there; how many are gone. Raises Unavailable."""
+    places: dict[Target, list[ProvisionedResource]] = defaultdict(list)
+    for row in _current():
+        made = row.deployment
+        if made.engine == "cloudformation":
+            places[Target(made.account_id, made.region, made.role_arn, made.external_id)].append(row)
+    gone: list[int] = []
+    for place, rows in places.items():
+        try:
+            missing = missing_stacks(engines.sessions(), place, {row.identifier for row in rows})
+        except EngineUnavailable as trouble:
+            raise Unavailable(str(trouble)) from trouble
+        gone += [row.pk for row in rows if row.identifier in missing]
+    with transaction.atomic():
+        ProvisionedResource.objects.filter(missing_since__isnull=False).exclude(pk__in=gone).update(missing_since=None)
+        ProvisionedResource.objects.filter(pk__in=gone, missing_since__isnull=True).update(missing_since=Now())
+        if gone:
+            audit.record(by=by, action="resources.missing", target="settings", count=len(gone))
+    return len(gone)
+
+
+def missing() -> list[Environment | ServiceInstance | ServicePipeline]:
+    """What runs on a stack that is known to be gone; environments first."""
+    lost = {"deployed__provisioned_resources__missing_since__isnull": False, "latest": F("deployed")}
+    return [
+        *Environment.objects.filter(**lost).select_related("template", "version__template", "deployed", "latest"),
+        *ServiceInstance.objects.filter(**lost).select_related(
+            "service__template", "environment", "version__template", "deployed", "latest"
+        ),
+        *ServicePipeline.objects.filter(**lost).select_related(
+            "service__template", "version__template", "deployed", "latest"
+        ),
+    ]
+
+
+def redeploy_missing(*, by: User) -> int:
+    """Deploy everything again that is known to be gone; instances wait for their environments. How many were started."""
+    if not by.at_least(Role.PLATFORM):
+        raise Forbidden("Only platform engineers deploy everything again. Ask a platform engineer.")
+    count = 0
+    for target in missing():
+        if target.version is None or target.deployed is None:
+            continue
+        with transaction.atomic():
+            deployments.start(
+                by=by,
+                target=target,
+                kind=DeploymentKind.UPDATE,
+                version=target.version,
+                spec=target.spec,
+                inputs=target.deployed.inputs,
+                lost=True,
+            )
+            audit.record(by=by, action="resources.redeploy", target=target.arn)
+        count += 1
+    return count

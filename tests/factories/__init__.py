@@ -1,0 +1,1 @@
+"""Makers of rows and bundles for tests: plain functions with plain defaults."""
