@@ -1,0 +1,96 @@
+"""How each status and kind looks: an icon and a tone beside its word, so that colour never speaks alone."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import TextChoices
+
+from portal.enums import (
+    DeploymentKind,
+    DeploymentPhase,
+    DeploymentStatus,
+    DeploymentTargetType,
+    DeploymentUpdateType,
+    Provisioning,
+    Role,
+    ServiceStatus,
+    Staleness,
+    TemplateKind,
+    TemplateVersionStatus,
+)
+
+Tone = Literal["good", "bad", "warn", "busy", "quiet", "accent"]
+
+
+@dataclass(frozen=True)
+class Look:
+    label: str
+    icon: str
+    tone: Tone
+
+
+GOOD = ("circle-check", "good")
+BAD = ("circle-x", "bad")
+BUSY = ("loader-2", "busy")
+CLEANED = ("eraser", "bad")
+
+LOOKS: dict[TextChoices, tuple[str, Tone]] = {
+    TemplateKind.ENVIRONMENT: ("stack-2", "quiet"),
+    TemplateKind.SERVICE: ("apps", "quiet"),
+    Provisioning.CUSTOMER_MANAGED: ("user-cog", "quiet"),
+    TemplateVersionStatus.REGISTRATION_IN_PROGRESS: BUSY,
+    TemplateVersionStatus.REGISTRATION_FAILED: BAD,
+    TemplateVersionStatus.DRAFT: ("pencil", "quiet"),
+    TemplateVersionStatus.PUBLISHED: GOOD,
+    DeploymentStatus.IN_PROGRESS: BUSY,
+    DeploymentStatus.FAILED: BAD,
+    DeploymentStatus.SUCCEEDED: GOOD,
+    DeploymentStatus.DELETE_IN_PROGRESS: BUSY,
+    DeploymentStatus.DELETE_FAILED: BAD,
+    DeploymentStatus.DELETE_COMPLETE: ("trash", "quiet"),
+    DeploymentStatus.CANCELLING: BUSY,
+    DeploymentStatus.CANCELLED: ("ban", "quiet"),
+    DeploymentTargetType.ENVIRONMENT: ("stack-2", "quiet"),
+    DeploymentTargetType.SERVICE_PIPELINE: ("git-branch", "quiet"),
+    DeploymentTargetType.SERVICE_INSTANCE: ("box", "quiet"),
+    DeploymentTargetType.COMPONENT: ("puzzle", "quiet"),
+    DeploymentUpdateType.NONE: ("file-text", "quiet"),
+    DeploymentUpdateType.CURRENT_VERSION: ("refresh", "quiet"),
+    DeploymentUpdateType.MINOR_VERSION: ("arrow-up", "quiet"),
+    DeploymentUpdateType.MAJOR_VERSION: ("arrow-big-up", "quiet"),
+    DeploymentKind.CREATE: ("plus", "quiet"),
+    DeploymentKind.UPDATE: ("refresh", "quiet"),
+    DeploymentKind.DELETE: ("trash", "quiet"),
+    DeploymentPhase.QUEUED: ("clock", "busy"),
+    DeploymentPhase.RENDERING: ("file-code", "busy"),
+    DeploymentPhase.APPLYING: BUSY,
+    DeploymentPhase.ATTENTION: ("hand-stop", "warn"),
+    DeploymentPhase.FINISHED: ("flag", "quiet"),
+    ServiceStatus.CREATE_IN_PROGRESS: BUSY,
+    ServiceStatus.CREATE_FAILED_CLEANUP_IN_PROGRESS: ("loader-2", "bad"),
+    ServiceStatus.CREATE_FAILED_CLEANUP_COMPLETE: CLEANED,
+    ServiceStatus.CREATE_FAILED_CLEANUP_FAILED: BAD,
+    ServiceStatus.CREATE_FAILED: BAD,
+    ServiceStatus.ACTIVE: GOOD,
+    ServiceStatus.DELETE_IN_PROGRESS: BUSY,
+    ServiceStatus.DELETE_FAILED: BAD,
+    ServiceStatus.UPDATE_IN_PROGRESS: BUSY,
+    ServiceStatus.UPDATE_FAILED_CLEANUP_IN_PROGRESS: ("loader-2", "bad"),
+    ServiceStatus.UPDATE_FAILED_CLEANUP_COMPLETE: CLEANED,
+    ServiceStatus.UPDATE_FAILED_CLEANUP_FAILED: BAD,
+    ServiceStatus.UPDATE_FAILED: BAD,
+    ServiceStatus.UPDATE_COMPLETE_CLEANUP_FAILED: ("alert-triangle", "warn"),
+    Role.ADMIN: ("shield", "accent"),
+    Role.PLATFORM: ("tool", "quiet"),
+    Role.DEVELOPER: ("code", "quiet"),
+    Role.VIEWER: ("eye", "quiet"),
+    Staleness.UP_TO_DATE: GOOD,
+    Staleness.BEHIND_MINOR: ("arrow-up", "warn"),
+    Staleness.BEHIND_MAJOR: ("arrow-big-up", "bad"),
+}
+BY_VALUE = {str(member.value): Look(str(member.label), icon, tone) for member, (icon, tone) in LOOKS.items()}
+
+
+def look(value: str) -> Look:
+    """The look of an enum's value. Raises KeyError for a value that has none: a test keeps the table total."""
+    return BY_VALUE[str(value)]

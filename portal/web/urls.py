@@ -1,0 +1,105 @@
+"""The addresses of the pages. A view is named after its address, with underscores."""
+
+from django.urls import path, register_converter
+
+from portal.web.views import (
+    accounts,
+    dashboard,
+    deployments,
+    drafts,
+    environments,
+    health,
+    instances,
+    people,
+    services,
+    settings,
+    sign_in,
+    templates,
+    versions,
+)
+
+
+class KindConverter:
+    """ "environment" or "service" in an address; views get "ENVIRONMENT" or "SERVICE"."""
+
+    regex = "environment|service"
+
+    def to_python(self, value: str) -> str:
+        return value.upper()
+
+    def to_url(self, value: str) -> str:
+        return str(value).lower()
+
+
+register_converter(KindConverter, "kind")
+
+TEMPLATE = "templates/<kind:kind>/<str:name>/"
+VERSION = TEMPLATE + "<int:major>.<int:minor>/"
+ENVIRONMENT = "environments/<str:name>/"
+SERVICE = "services/<str:name>/"
+INSTANCE = SERVICE + "instances/<str:instance>/"
+DRAFT = "drafts/<uuid:id>/"
+DEPLOYMENT = "deployments/<uuid:id>/"
+
+urlpatterns = [
+    path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-out/", sign_in.sign_out, name="sign-out"),
+    path("", dashboard.dashboard, name="dashboard"),
+    path("usage.csv", dashboard.usage_csv, name="usage-csv"),
+    path("templates/", templates.templates, name="templates"),
+    path("templates/new/", templates.template_new, name="template-new"),
+    path(TEMPLATE, templates.template, name="template"),
+    path(TEMPLATE + "edit/", templates.template_edit, name="template-edit"),
+    path(TEMPLATE + "delete/", templates.template_delete, name="template-delete"),
+    path(TEMPLATE + "versions/new/", versions.version_new, name="version-new"),
+    path(VERSION, versions.version, name="version"),
+    path(VERSION + "edit/", versions.version_edit, name="version-edit"),
+    path(VERSION + "publish/", versions.version_publish, name="version-publish"),
+    path(VERSION + "delete/", versions.version_delete, name="version-delete"),
+    path(VERSION + "trust/", versions.version_trust, name="version-trust"),
+    path("environments/", environments.environments, name="environments"),
+    path("environments/new/", environments.environment_new, name="environment-new"),
+    path(ENVIRONMENT, environments.environment, name="environment"),
+    path(ENVIRONMENT + "edit/", environments.environment_edit, name="environment-edit"),
+    path(ENVIRONMENT + "update/", environments.environment_update, name="environment-update"),
+    path(ENVIRONMENT + "delete/", environments.environment_delete, name="environment-delete"),
+    path(ENVIRONMENT + "cancel/", environments.environment_cancel, name="environment-cancel"),
+    path("services/", services.services, name="services"),
+    path("services/new/", services.service_new, name="service-new"),
+    path(SERVICE, services.service, name="service"),
+    path(SERVICE + "edit/", services.service_edit, name="service-edit"),
+    path(SERVICE + "delete/", services.service_delete, name="service-delete"),
+    path(INSTANCE, instances.instance, name="instance"),
+    path(INSTANCE + "edit/", instances.instance_edit, name="instance-edit"),
+    path(INSTANCE + "update/", instances.instance_update, name="instance-update"),
+    path(INSTANCE + "cancel/", instances.instance_cancel, name="instance-cancel"),
+    path(DRAFT, drafts.draft, name="draft"),
+    path(DRAFT + "details/", drafts.draft_details, name="draft-details"),
+    path(DRAFT + "inputs/", drafts.draft_inputs, name="draft-inputs"),
+    path(DRAFT + "review/", drafts.draft_review, name="draft-review"),
+    path(DRAFT + "field/", drafts.draft_field, name="draft-field"),
+    path(DRAFT + "submit/", drafts.draft_submit, name="draft-submit"),
+    path(DRAFT + "discard/", drafts.draft_discard, name="draft-discard"),
+    path("deployments/", deployments.deployments, name="deployments"),
+    path(DEPLOYMENT, deployments.deployment, name="deployment"),
+    path(DEPLOYMENT + "cancel/", deployments.deployment_cancel, name="deployment-cancel"),
+    path(DEPLOYMENT + "retry/", deployments.deployment_retry, name="deployment-retry"),
+    path(DEPLOYMENT + "attention/", deployments.deployment_attention, name="deployment-attention"),
+    path("accounts/", accounts.accounts, name="accounts"),
+    path("accounts/<str:account_id>/", accounts.account_edit, name="account-edit"),
+    path("settings/", settings.settings, name="settings"),
+    path("settings/roles/", settings.roles, name="roles"),
+    path("settings/people/", people.people, name="people"),
+    path("settings/people/new/", people.person_new, name="person-new"),
+    path("settings/people/<str:username>/", people.person, name="person"),
+    path("settings/teams/", people.teams, name="teams"),
+    path("settings/teams/new/", people.team_new, name="team-new"),
+    path("settings/teams/<str:name>/", people.team, name="team"),
+    path("settings/teams/<str:name>/delete/", people.team_delete, name="team-delete"),
+    path("settings/audit/", settings.audit, name="audit"),
+    path("settings/keys/", people.keys, name="keys"),
+    path("settings/keys/new/", people.key_new, name="key-new"),
+    path("settings/keys/<str:key_id>/revoke/", people.key_revoke, name="key-revoke"),
+    path("healthz/live", health.live, name="health-live"),
+    path("healthz/ready", health.ready, name="health-ready"),
+]
