@@ -108,7 +108,7 @@ def template_version(
 ) -> TemplateVersion:
     """Any registered number is visible to those who may use drafts; others see published versions only."""
     found = (
-        TemplateVersion.objects.select_related("template", "bundle")
+        TemplateVersion.objects.select_related("template", "registered_by")
         .filter(template__kind=kind.upper(), template__name=name, major=major, minor=minor)
         .first()
     )
@@ -143,7 +143,7 @@ def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment
 
 def draft(user: User, id: UUID | str) -> Draft:
     """Drafts are their owner's alone."""
-    found = Draft.objects.select_related("template", "version__template", "version__bundle").filter(pk=id, user=user)
+    found = Draft.objects.select_related("template", "version__template").filter(pk=id, user=user)
     return _checked(user, found.first(), "this draft does not exist any more", False)
 
 

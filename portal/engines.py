@@ -1,14 +1,16 @@
 """How the portal reaches its engines and AWS: built once per process from the settings. A leaf beside the actions."""
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from provisioning.engines.base import Engine, Target
 from provisioning.engines.registry import Engines
 from provisioning.engines.session import Sessions
-from provisioning.render.pool import RenderPool, default_pool
+
+if TYPE_CHECKING:
+    from provisioning.render.pool import RenderPool
 
 
 @cache
@@ -31,5 +33,8 @@ def s3_client() -> Any:
     return sessions().client("s3", Target(settings.PORTAL_ACCOUNT_ID, settings.PORTAL_REGION))
 
 
-def render_pool() -> RenderPool:
+def render_pool() -> "RenderPool":
+    """The process's warm, limited children."""
+    from provisioning.render.pool import default_pool
+
     return default_pool()

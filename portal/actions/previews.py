@@ -13,7 +13,6 @@ from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, Template, TemplateVersion, User
 from portal.models.deployments import Deployable
 from portal.queries import templates as template_queries
-from provisioning import lint
 from provisioning.changes import DiffLine, diff_text
 from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
 from provisioning.engines.base import Job, PlannedChange, Target
@@ -154,6 +153,8 @@ def _preview(
     command: str,
     plan: bool,
 ) -> Preview:
+    from provisioning import lint
+
     before = dict(target.deployed.rendered) if target is not None and target.deployed else {}
     part = template_queries.bundle_of(version).parts.get(part_name)
     if part is None or not part.template:

@@ -1,7 +1,7 @@
 """Registering a template version: a worker reads its bundle, checks it, renders it with samples and lints the result."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
@@ -13,10 +13,9 @@ from portal.enums import TemplateVersionStatus
 from portal.models import Bundle as BundleRow
 from portal.models import Template, TemplateVersion
 from portal.queries import templates as queries
-from provisioning import lint, schema, sources
+from provisioning import schema, sources
 from provisioning.bundle import Bundle, read_bundle
 from provisioning.problems import Problem, ProblemsFound, errors
-from provisioning.render import samples
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5  # claims without a result; then the bundle itself is to blame
@@ -33,6 +32,9 @@ def store_bundle(bundle: Bundle) -> BundleRow:
 
 def findings(bundle: Bundle) -> tuple[Problem, ...]:
     """What cfn-lint says of the bundle's templates, rendered with sample inputs. Never blocks registration."""
+    from provisioning import lint
+    from provisioning.render import samples
+
     found: list[Problem] = []
     for part in bundle.parts.values():
         if not part.template:
@@ -40,7 +42,7 @@ def findings(bundle: Bundle) -> tuple[Problem, ...]:
         try:
             text = samples.render_sample(bundle.schema, part.name, part.template, part.template_file)
         except ProblemsFound as trouble:
-            found += trouble.problems
+            found += [replace(problem, code=problem.code or "jinja") for problem in trouble.problems]
             continue
         found += lint.lint_template(text, part.template_file, settings.PORTAL_REGION)
     return tuple(found)
@@ -53,7 +55,7 @@ def incompatibilities(template: Template, major: int, minor: int | None, bundle:
     )
     if minor is not None:
         rows = rows.filter(minor__lt=minor)
-    older = rows.select_related("bundle", "template").order_by("-minor").first()
+    older = rows.select_related("template").order_by("-minor").first()
     return schema.compatible(queries.schema_of(older), bundle.schema) if older else ()
 
 
@@ -113,6 +115,7 @@ def _register(version: TemplateVersion) -> None:
     )
     _publish_if_asked_meanwhile(version)
     audit.record(by=version.registered_by, action="template_version.registered", target=version.arn)
+    return None
 
 
 def _publish_if_asked_meanwhile(version: TemplateVersion) -> None:

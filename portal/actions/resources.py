@@ -64,7 +64,7 @@ def missing() -> list[Environment | ServiceInstance | ServicePipeline]:
 
 
 def redeploy_missing(*, by: User) -> int:
-    """Deploy everything again that is known to be gone; instances wait for their environments. How many were started."""
+    """Deploy again what is known to be gone; instances wait for their environments. How many were started."""
     if not by.at_least(Role.PLATFORM):
         raise Forbidden("Only platform engineers deploy everything again. Ask a platform engineer.")
     count = 0

@@ -163,9 +163,9 @@ class ProvisionedResource(models.Model):
 
 
 class Deployable(models.Model):
-    """What deployments change. Status and outputs are read through the two pointers, never copied.
+    """What deployments change. Status and outputs are read through two pointers, never copied.
 
-    ``latest`` is the last attempt, ``deployed`` the last that succeeded; ``version`` and ``spec`` change on success only.
+    ``latest`` is the last attempt, ``deployed`` the last that succeeded; ``version`` and ``spec`` change then only.
     """
 
     arn = models.CharField(max_length=400, unique=True)

@@ -85,7 +85,7 @@ class ServicePipeline(Deployable):
 
 
 class ServiceChange(DueWork):
-    """Creating, editing or deleting a service: instances in order, then the pipeline, with Proton's compensation rules."""
+    """Creating, editing or deleting a service: its instances, then the pipeline, with Proton's compensation rules."""
 
     class Kind(TextChoices):
         CREATE = "create", "Create"

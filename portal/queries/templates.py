@@ -1,12 +1,13 @@
 """Reading templates and their versions."""
 
-from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from portal.enums import Provisioning, Role, TemplateKind, TemplateVersionStatus
+from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Invalid, NotFound
+from portal.models import Bundle as BundleRow
 from portal.models import (
     Environment,
     ServiceInstance,
@@ -76,8 +77,7 @@ def published(template: Template) -> list[TemplateVersion]:
 def versions(user: User, template: Template) -> list[TemplateVersion]:
     """Newest first. Each has ``is_recommended``, ``recommended_minor_of_major`` and ``used_by``."""
     rows = list(
-        template.versions.select_related("registered_by", "bundle")
-        .defer("bundle__content")
+        template.versions.select_related("registered_by")
         .prefetch_related("compatible_environments")
         .annotate(
             in_environments=Count("environments", distinct=True),
@@ -114,29 +114,22 @@ def users_of(version: TemplateVersion) -> list[Environment | ServiceInstance | S
     ]
 
 
-def held_by(version: TemplateVersion) -> list[str]:
-    """Names of what runs this version or is being deployed with it; such a version cannot be deleted."""
-    names = [str(user) for user in users_of(version)]
-    names += [
-        deployment.target_name
-        for deployment in version.deployments.filter(due_at__isnull=False).exclude(target_arn__in=[])
-    ]
-    return sorted(Counter(names))
-
-
 def kind_of(template: Template) -> Kind:
     return "environment" if template.kind == TemplateKind.ENVIRONMENT else "service"
 
 
+@lru_cache(maxsize=64)
+def _unpacked(digest: str, kind: Kind, customer_managed: bool) -> Bundle:
+    """Content never changes under its digest, so what was read once stays read."""
+    content = BundleRow.objects.values_list("content", flat=True).get(pk=digest)
+    return Bundle.unpack(bytes(content), kind, customer_managed=customer_managed)
+
+
 def bundle_of(version: TemplateVersion) -> Bundle:
-    """The version's bundle, read from its row. Raises NotFound while there is none (registration failed)."""
-    if version.bundle is None:
+    """The version's bundle. Raises NotFound while there is none (registration failed)."""
+    if version.bundle_id is None:
         raise NotFound(f"{version} has no bundle: its registration did not succeed")
-    return Bundle.unpack(
-        bytes(version.bundle.content),
-        kind_of(version.template),
-        customer_managed=version.template.provisioning == Provisioning.CUSTOMER_MANAGED,
-    )
+    return _unpacked(version.bundle_id, kind_of(version.template), version.template.customer_managed)
 
 
 def schema_of(version: TemplateVersion) -> Schema:
@@ -151,7 +144,7 @@ def lint_findings(version: TemplateVersion) -> list[dict[str, Any]]:
 def resolve(user: User, template: Template, major: int, minor: int | None) -> TemplateVersion:
     """The version that a request names. Without a minor: the recommended one of the major; where the major has nothing
     published, the newest draft for somebody who may use drafts. Raises NotFound, or Invalid when it is not usable."""
-    rows = template.versions.select_related("template", "bundle").filter(major=major)
+    rows = template.versions.select_related("template").filter(major=major)
     if minor is None:
         found = rows.filter(status=TemplateVersionStatus.PUBLISHED).order_by("-minor").first()
         if found is None and may_use_drafts(user):
