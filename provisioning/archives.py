@@ -24,22 +24,9 @@ RATIO_FROM = 1024 * 1024
 MAX_MEMBERS = 10_000  # junk and folders included
 MAX_HEADER = 16 * 1024  # an extended tar header: a name of 4096 characters fits
 _CHUNK = 64 * 1024
-_EXTENDED = {
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-}
+_EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME}
 _EXTENDED |= {tarfile.GNUTYPE_LONGLINK}
-_BROKEN = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-)
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 
 
 class _Readable(Protocol):
@@ -115,10 +102,7 @@ def _read_tar(source: _Readable, packed: int, names: Names) -> None:
             if name is None or member.isdir():
                 continue
             if not member.isreg() or member.issparse():
-                names.refuse(
-                    member.name,
-                    "is a link or a device; only plain files can be in a bundle",
-                )
+                names.refuse(member.name, "is a link or a device; only plain files can be in a bundle")
                 continue
             content = archive.extractfile(member)
             assert content is not None

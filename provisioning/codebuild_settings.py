@@ -1,39 +1,49 @@
 """The ``settings`` block of a CodeBuild manifest, checked as far as a bundle can be checked without rendering it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import NoneType
-from typing import Any
+from typing import Any, Literal
 
-from provisioning.problems import Problem, pointer
+from provisioning.problems import pointer
 
 Check = Callable[[Any], str | None]
+Say = Callable[[str, str, Literal["error", "warning"]], None]  # path, message, severity
+_OLD_NAMES = {"provisioning": "provision", "deprovisioning": "deprovision"}  # of a published example of AWS's own
 
 
-def check_settings(settings: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """AWS Proton: image, runtimes, env, provision, deprovision, project_properties and the older input_type."""
+def read_settings(settings: Mapping[str, Any], path: str, written: Mapping[str, str], say: Say) -> dict[str, Any]:
+    """AWS Proton: image, runtimes, env, provision, deprovision, project_properties and the older input_type.
+
+    Comes back as written, but versions and environment variables are text (``python: 3.10`` is "3.10").
+    """
+    read: dict[str, Any] = {}
     for key, value in settings.items():
-        check = _CHECKS.get(key)
+        where = path + pointer(key)
+        name = key
+        if key in _OLD_NAMES and _OLD_NAMES[key] not in settings:
+            name = _OLD_NAMES[key]
+            say(where, f"{key} is read as {name}.", "warning")
+        check = _CHECKS.get(name)
         if check is None:
-            yield Problem(
-                path + pointer(key),
-                f"{key} is no setting of a CodeBuild manifest; it is ignored.",
-                None,
-                "warning",
-            )
+            say(where, f"{key} is no setting of a CodeBuild manifest; it is ignored.", "warning")
         elif value is not None and (message := check(value)):
-            yield Problem(path + pointer(key), f"{key} {message}.")
-    if not settings.get("provision"):
-        yield Problem(
-            path,
-            "settings need provision: a list of commands that create and update the infrastructure.",
-        )
-    if not settings.get("deprovision"):
-        yield Problem(
-            path,
-            "Without deprovision nothing is removed when the resource is deleted.",
-            None,
-            "warning",
-        )
+            say(where, f"{key} {message}.", "error")
+        read[name] = value
+    if isinstance(read.get("runtimes"), Mapping):
+        read["runtimes"] = _as_written(read["runtimes"], path + "/runtimes", written)
+    environment = read.get("env")
+    if isinstance(environment, Mapping) and isinstance(environment.get("variables"), Mapping):
+        variables = _as_written(environment["variables"], path + "/env/variables", written)
+        read["env"] = {**environment, "variables": variables}
+    if not read.get("provision"):
+        say(path, "settings need provision: a list of commands that create and update the infrastructure.", "error")
+    if not read.get("deprovision"):
+        say(path, "Without deprovision nothing is removed when the resource is deleted.", "warning")
+    return read
+
+
+def _as_written(values: Mapping[str, Any], path: str, written: Mapping[str, str]) -> dict[str, Any]:
+    return {name: written.get(path + pointer(name), value) for name, value in values.items()}
 
 
 def _commands(value: Any) -> str | None:

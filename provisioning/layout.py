@@ -72,7 +72,8 @@ def _schema(files: Mapping[str, bytes], problems: list[Problem]) -> str:
             if name.endswith(".yml"):
                 problems.append(Problem("", "AWS Proton calls this file schema/schema.yaml.", None, "warning", name))
             return name
-    problems.append(Problem("", "The bundle has no schema/schema.yaml.", file="schema/schema.yaml"))
+    hint = " Move schema.yaml into a folder schema/." if "schema.yaml" in files else ""
+    problems.append(Problem("", f"The bundle has no schema/schema.yaml.{hint}", file="schema/schema.yaml"))
     return ""
 
 

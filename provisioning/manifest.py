@@ -5,17 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from provisioning.codebuild_settings import check_settings
+from provisioning.codebuild_settings import read_settings
 from provisioning.names import unsafe
 from provisioning.problems import Problem, errors, pointer
 from provisioning.yaml_reader import Document, read_yaml
 
 Engine = Literal["cloudformation", "terraform", "codebuild", "github_actions"]
-LANGUAGES = {
-    "jinja": ("cloudformation", "github_actions"),
-    "hcl": ("terraform",),
-    "codebuild": ("",),
-}
+LANGUAGES = {"jinja": ("cloudformation", "github_actions"), "hcl": ("terraform",), "codebuild": ("",)}
 
 
 @dataclass(frozen=True)
@@ -23,7 +19,7 @@ class ManifestEntry:
     """One entry of ``infrastructure.templates``.
 
     ``file`` is relative to the manifest's directory, "*" for all .tf files of it, "" for CodeBuild; ``settings`` is
-    CodeBuild's block, kept as written. ``line`` is where the entry starts.
+    CodeBuild's block. ``line`` is where the entry starts.
     """
 
     rendering_engine: str
@@ -40,10 +36,7 @@ class Manifest:
     @property
     def main(self) -> ManifestEntry:
         """The entry that provisions; workflow files (github_actions) stand beside it."""
-        return next(
-            (entry for entry in self.entries if entry.template_language != "github_actions"),
-            self.entries[0],
-        )
+        return next((entry for entry in self.entries if entry.template_language != "github_actions"), self.entries[0])
 
     @property
     def engine(self) -> Engine:
@@ -81,20 +74,14 @@ class _Reader:
     def entries(self) -> tuple[ManifestEntry, ...]:
         top = self.document.value
         if not isinstance(top, Mapping) or not isinstance(top.get("infrastructure"), Mapping):
-            self.say(
-                "",
-                "A manifest starts with infrastructure: and, below it, templates: (a list).",
-            )
+            self.say("", "A manifest starts with infrastructure: and, below it, templates: (a list).")
             return ()
         self.unknown("", top, ("infrastructure",))
         infrastructure = top["infrastructure"]
         self.unknown("/infrastructure", infrastructure, ("templates",))
         templates = infrastructure.get("templates")
         if not isinstance(templates, list) or not templates:
-            self.say(
-                "/infrastructure/templates",
-                "infrastructure.templates must be a list with at least one entry.",
-            )
+            self.say("/infrastructure/templates", "infrastructure.templates must be a list with at least one entry.")
             return ()
         read = [self.entry(pointer("infrastructure", "templates", at), entry) for at, entry in enumerate(templates)]
         entries = tuple(entry for entry in read if entry is not None)
@@ -107,21 +94,15 @@ class _Reader:
             if key not in known and not key.startswith("x-"):
                 close = difflib.get_close_matches(key, known, 1)
                 hint = f" Did you mean {close[0]}?" if close else ""
-                self.say(
-                    path + pointer(key),
-                    f"{key} has no meaning in a manifest and is ignored.{hint}",
-                    "warning",
-                )
+                self.say(path + pointer(key), f"{key} has no meaning in a manifest and is ignored.{hint}", "warning")
 
     def entry(self, path: str, value: Any) -> ManifestEntry | None:
         if not isinstance(value, Mapping):
-            self.say(
-                path,
-                "An entry has the keys rendering_engine, template_language and file.",
-            )
+            self.say(path, "An entry has the keys rendering_engine, template_language and file.")
             return None
         before = len(errors(self.problems))
-        self.unknown(path, value, ("file", "rendering_engine", "template_language", "settings"))
+        known = ("file", "rendering_engine", "template_language", "settings")
+        self.unknown(path, value, (*known, "codebuild") if value.get("rendering_engine") == "codebuild" else known)
         engine, language = value.get("rendering_engine"), value.get("template_language")
         if not isinstance(engine, str) or engine.lower() not in LANGUAGES:
             old = " (engine is the name it had before 2021)" if "engine" in value and engine is None else ""
@@ -134,25 +115,18 @@ class _Reader:
             return None
         language = (language or "").lower()
         if engine == "codebuild":
-            self.codebuild(path, value, language)
-            settings = value.get("settings")
-            ready = ManifestEntry(engine, "", "", settings, self.document.line(path) or 1)
+            ready = ManifestEntry(engine, "", "", self.settings(path, value), self.document.line(path) or 1)
         else:
             if language not in LANGUAGES[engine]:
                 said = f"not {language}" if language else "but template_language is missing"
-                self.say(
-                    path,
-                    f"rendering_engine {engine} goes with {' or '.join(LANGUAGES[engine])}, {said}.",
-                )
+                self.say(path, f"rendering_engine {engine} goes with {' or '.join(LANGUAGES[engine])}, {said}.")
             self.file_name(path, value.get("file"), engine)
             if "settings" in value:
-                self.say(
-                    path + "/settings",
-                    "settings have a meaning for rendering_engine codebuild only.",
-                    "warning",
-                )
+                self.say(path + "/settings", "settings have a meaning for rendering_engine codebuild only.", "warning")
             file = value.get("file")
             name = file.removeprefix("./") if isinstance(file, str) else ""
+            if engine == "hcl" and name == "*.tf":  # as an older page of AWS Proton's guide has it
+                name = "*"
             ready = ManifestEntry(engine, language, name, None, self.document.line(path) or 1)
         return ready if len(errors(self.problems)) == before else None
 
@@ -164,40 +138,26 @@ class _Reader:
         elif file != "*" and (reason := unsafe(file)):
             self.say(where, f"{file} {reason}.")
         elif file == "*" and engine == "jinja":
-            self.say(
-                where,
-                'file must name one file; "*" goes with template_language terraform only.',
-            )
+            self.say(where, 'file must name one file; "*" goes with template_language terraform only.')
 
-    def codebuild(self, path: str, value: Mapping[str, Any], language: str) -> None:
+    def settings(self, path: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
         for key in ("template_language", "file"):
             if value.get(key):
-                self.say(
-                    f"{path}/{key}",
-                    f"{key} has no meaning for rendering_engine codebuild.",
-                    "warning",
-                )
-        settings = value.get("settings")
+                self.say(f"{path}/{key}", f"{key} has no meaning for rendering_engine codebuild.", "warning")
+        key = "codebuild" if "codebuild" in value and "settings" not in value else "settings"
+        settings = value.get(key)
+        if key == "codebuild":
+            self.say(f"{path}/{key}", "codebuild: is read as settings:.", "warning")
         if not isinstance(settings, Mapping):
-            self.say(
-                path,
-                "rendering_engine codebuild needs settings: with the commands to run.",
-            )
-            return
-        for problem in check_settings(settings, path + "/settings"):
-            self.say(problem.path, problem.message, problem.severity)
+            self.say(path, "rendering_engine codebuild needs settings: with the commands to run.")
+            return {}
+        return read_settings(settings, f"{path}/{key}", self.document.written, self.say)
 
     def check_together(self, entries: tuple[ManifestEntry, ...]) -> None:
         provisioning = [entry for entry in entries if entry.template_language != "github_actions"]
         kinds = {(entry.rendering_engine, entry.template_language) for entry in provisioning}
         if len(kinds) > 1:
-            self.say(
-                "/infrastructure/templates",
-                "All entries of one manifest must use the same engine.",
-            )
+            self.say("/infrastructure/templates", "All entries of one manifest must use the same engine.")
         elif len(provisioning) > 1 and provisioning[0].rendering_engine != "hcl":
             what = "one CloudFormation file" if provisioning[0].file else "one CodeBuild entry"
-            self.say(
-                "/infrastructure/templates",
-                f"A manifest names exactly {what}; this one has {len(provisioning)}.",
-            )
+            self.say("/infrastructure/templates", f"A manifest names exactly {what}; this one has {len(provisioning)}.")

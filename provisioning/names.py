@@ -12,17 +12,7 @@ MAX_NAME = 1024  # characters of a whole name
 MAX_PART = 255  # bytes of one part of it
 MAX_PROBLEMS = 50
 _CHUNK = 64 * 1024
-_JUNK = {
-    ".ds_store",
-    "__macosx",
-    ".git",
-    ".svn",
-    ".hg",
-    "thumbs.db",
-    "desktop.ini",
-    ".appledouble",
-    ".spotlight-v100",
-}
+_JUNK = {".ds_store", "__macosx", ".git", ".svn", ".hg", "thumbs.db", "desktop.ini", ".appledouble", ".spotlight-v100"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 

@@ -12,11 +12,7 @@ from provisioning.yaml_reader import read_yaml
 __all__ = ["MISSING", "InputType", "Property", "PropertyKind", "Schema", "compatible", "parse_schema"]
 
 MAX_SCHEMA = 51_200  # characters; AWS Proton: Get…TemplateVersion returns the whole text
-_KEYS = {
-    "environment": "environment_input_type",
-    "service": "service_input_type",
-    "pipeline": "pipeline_input_type",
-}
+_KEYS = {"environment": "environment_input_type", "service": "service_input_type", "pipeline": "pipeline_input_type"}
 
 
 def parse_schema(

@@ -1,7 +1,7 @@
 """Reads the properties of an input type, with local references followed."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from provisioning.checker import Checker, shown
 from provisioning.problems import Problem, pointer
@@ -100,7 +100,7 @@ class PropertyReader:
         lower = kind.lower() if isinstance(kind, str) else ""
         if lower in KINDS:
             self.say(path + "/type", f"The type is written {lower}, not {kind}.", "warning")
-            return cast(PropertyKind, lower), nullable
+            return lower, nullable
         hint = f" Did you mean {_ALIASES[lower]}?" if lower in _ALIASES else f" Use one of {', '.join(KINDS)}."
         self.say(path + "/type", f"There is no type {shown(kind)}.{hint}")
         return None, nullable

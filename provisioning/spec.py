@@ -76,6 +76,9 @@ class _Reader:
         if "proton" in top and header != HEADERS[self.kind]:
             self.say("/proton", f"The header must be proton: {HEADERS[self.kind]}, not {header}.")
         if self.kind == "environment":
+            if "spec" not in top and top.keys() - {"proton"}:
+                self.say("", "An environment's inputs go below spec:.")
+                return Spec(self.kind)
             self.unknown(top, ("proton", "spec"))
             return Spec(self.kind, inputs=self.mapping("/spec", top.get("spec")))
         self.unknown(top, ("proton", "pipeline", "instances"))

@@ -33,11 +33,7 @@ def check_inputs(
 
 
 def _convert_object(
-    value: Mapping[str, Any],
-    properties: Sequence[Property],
-    raw: Mapping[str, Any],
-    path: str,
-    problems: list[Problem],
+    value: Mapping[str, Any], properties: Sequence[Property], raw: Mapping[str, Any], path: str, problems: list[Problem]
 ) -> dict[str, Any]:
     result: dict[str, Any] = {}
     known = 0

@@ -89,14 +89,7 @@ def read_yaml(text: str, *, file: str = "") -> tuple[Document | None, tuple[Prob
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
-        return None, (
-            Problem(
-                "",
-                f"This is not valid YAML: {said}.",
-                line=mark.line + 1 if mark else None,
-                file=file,
-            ),
-        )
+        return None, (Problem("", f"This is not valid YAML: {said}.", line=mark.line + 1 if mark else None, file=file),)
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         return None, (Problem("", f"This is not valid YAML: {_first_line(error)}.", file=file),)
 
@@ -148,10 +141,7 @@ class _Builder:
             elif kind is yaml.DocumentStartEvent:
                 documents += 1
                 if documents > 1:
-                    raise _Refused(
-                        "There is more than one YAML document; keep one.",
-                        event.start_mark.line + 1,
-                    )
+                    raise _Refused("There is more than one YAML document; keep one.", event.start_mark.line + 1)
         return Document(self.root, self.lines, self.plain)
 
     def events(self) -> Iterator[Any]:
@@ -163,12 +153,7 @@ class _Builder:
         self.count(1, line)
         top = self.stack[-1] if self.stack else None
         if top is not None and type(top.value) is dict and top.key is None:
-            self.take_key(
-                top,
-                event.value,
-                line,
-                plain=bool(event.implicit[0]) and event.tag is None,
-            )
+            self.take_key(top, event.value, line, plain=bool(event.implicit[0]) and event.tag is None)
             if event.anchor:
                 self.anchors[event.anchor] = (event.value, 1)
             return
@@ -218,10 +203,7 @@ class _Builder:
             raise _Refused(f"A key of {len(key)} characters is too long.", line)
         path = top.path + pointer(key)
         if key in top.value:
-            raise _Refused(
-                f"The key {key!r} is there twice (first on line {self.lines[path]}).",
-                line,
-            )
+            raise _Refused(f"The key {key!r} is there twice (first on line {self.lines[path]}).", line)
         top.key = key
         top.value[key] = None  # keeps the order of the text
         self.note(path, line)
