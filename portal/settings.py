@@ -33,21 +33,23 @@ def env_list(name: str, default: str) -> list[str]:
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / ".data")).resolve()
 EMBEDDED = env_flag("DEUTERON_EMBEDDED", False)  # set by the supervisor of `make run`, never by hand
 DEBUG = env_flag("DEBUG", False)
+TESTING = "pytest" in sys.modules
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
+ENCRYPTION_KEYS = env_list("ENCRYPTION_KEYS", "")  # Fernet keys: the first one writes, all read
 if not SECRET_KEY:
-    if not (DEBUG or EMBEDDED or "test" in sys.argv[0] or env_flag("DEUTERON_TOOLING", False)):
+    if not (TESTING or env_flag("DEUTERON_TOOLING", False)):
         raise ImproperlyConfigured(
             "SECRET_KEY is not set: put a long random string into the environment (see .env.example)"
         )
     SECRET_KEY = "not-secret-only-for-tests-and-tools-" + "x" * 32
+    ENCRYPTION_KEYS = ENCRYPTION_KEYS or ["x" * 43 + "="]
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 PORT = int(env_number("PORT", 8000))
 PORTAL_PUBLIC_URL = os.environ.get("PORTAL_PUBLIC_URL", f"http://127.0.0.1:{PORT}")
 CSRF_TRUSTED_ORIGINS = [PORTAL_PUBLIC_URL] if PORTAL_PUBLIC_URL.startswith("https://") else []
 PORTAL_ACCOUNT_ID = os.environ.get("PORTAL_ACCOUNT_ID", "123456789012")
 PORTAL_REGION = os.environ.get("PORTAL_REGION", "us-east-1")
-ENCRYPTION_KEYS = env_list("ENCRYPTION_KEYS", "")  # the first one writes, all read
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -156,8 +158,13 @@ STATICFILES_DIRS = [BASE_DIR / "static" / name for name in ("css", "js", "img", 
 STATICFILES_DIRS = [(path.name, path) for path in STATICFILES_DIRS if path.is_dir()]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"  # tests need no collected files
+        if TESTING
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
 }
+WHITENOISE_USE_FINDERS = TESTING
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024  # a bundle has at most 10 MB
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
