@@ -55,7 +55,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Progress:
-    """Not done. ``handle`` is handed back on the next call; ``wait`` is in seconds; ``doing`` says what is happening."""
+    """Not done. ``handle`` is handed back on the next call; ``wait`` is in seconds; ``doing`` says what happens."""
 
     handle: str
     doing: str
@@ -106,7 +106,7 @@ class Plan:
 
 
 class Engine(Protocol):
-    """Two verbs. Raises nothing for a provider's refusal: that is an Outcome; raises EngineUnavailable when it is out of reach."""
+    """Two verbs. A provider's refusal raises nothing: it is an Outcome. EngineUnavailable: it is out of reach."""
 
     def advance(self, job: Job, handle: str | None) -> Progress | Outcome | Unclear: ...
 

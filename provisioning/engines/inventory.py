@@ -15,10 +15,7 @@ def missing_stacks(sessions: Sessions, target: Target, stack_ids: Collection[str
     try:
         pages = sessions.client("cloudformation", target).get_paginator("list_stacks").paginate()
         alive = {
-            summary["StackId"]
-            for page in pages
-            for summary in page["StackSummaries"]
-            if summary["StackStatus"] != GONE
+            summary["StackId"] for page in pages for summary in page["StackSummaries"] if summary["StackStatus"] != GONE
         }
     except (BotoCoreError, ClientError) as trouble:
         raise EngineUnavailable(f"CloudFormation in {target.account_id} cannot be read: {trouble}") from trouble

@@ -1,0 +1,31 @@
+"""Stopping a deployment: before its change set is executed, or by rolling its update back."""
+
+from provisioning.engines import cfn_events
+from provisioning.engines.base import Outcome
+from provisioning.engines.cfn_apply import Apply
+from provisioning.engines.cfn_step import Result
+
+NOTHING_DONE = "Cancelled before anything was changed."
+
+
+class Cancel(Apply):
+    """Shares with Apply how to tell whether the change set was executed, and how it ended."""
+
+    def step(self) -> Result:
+        self.look(self.state.stack, self.job.identifier, self.job.name)
+        stack = self.stack
+        if stack is None or not self.owned(stack):
+            if self.state.phase in ("executing", "cancelling"):
+                return self.failed("The stack was deleted by something else while it was deployed.")
+            return Outcome("cancelled", NOTHING_DONE, events=cfn_events.shown(self.news))
+        change_set = self.change_set()
+        if not self.executed(change_set):
+            if stack.moving:
+                return self.progress(f"Waiting for another operation on the stack to end: {stack.status}")
+            return self.give_up(stack, change_set, "cancelled", NOTHING_DONE)
+        if not stack.moving:
+            return self.end(change_set)
+        if stack.status == "UPDATE_IN_PROGRESS" and self.state.phase != "cancelling":
+            self.change(lambda: self.stacks.cancel_update(stack.id, token=f"{self.job.deployment}-cancel"))
+            return self.progress("Cancelling the update", state=self.state.but(phase="cancelling"))
+        return self.progress(f"Waiting for CloudFormation: {stack.status}")
