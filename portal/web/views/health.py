@@ -1,13 +1,24 @@
-"""Being written."""
+"""For machines: is it alive, may it get traffic, and which parts are degraded."""
 
-from typing import Any
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
 
-from django.http import HttpRequest, HttpResponse
-
-
-def live(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+from portal.queries import health
 
 
-def ready(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@login_not_required
+@never_cache
+def live(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """{"status": "ready"|"not ready", "blockers": {part: why}, "degraded": {part: why}}; 503 when not ready."""
+    blockers = health.blockers()
+    degraded = {} if blockers else health.degraded()
+    status = "not ready" if blockers else "ready"
+    return JsonResponse({"status": status, "blockers": blockers, "degraded": degraded}, status=503 if blockers else 200)
