@@ -115,7 +115,8 @@ def start(
 ) -> Deployment:
     """Write the row that a worker will drive, inside the caller's transaction.
 
-    ``lost``: what earlier deployments made is known to be gone, so make it anew. Raises Conflict when a deployment of the target is running: the unique index is the lock.
+    ``lost``: what earlier deployments made is known to be gone, so make it anew.
+    Raises Conflict when a deployment of the target is running: the unique index is the lock.
     """
     return _start(
         by=by,
@@ -246,7 +247,7 @@ def cancel(*, by: User, target: Target) -> Deployment:
 
 
 def retry(*, by: User, deployment: Deployment) -> Deployment:
-    """A new attempt with the same version and spec. Only the last attempt of a target, and only when it did not succeed."""
+    """A new attempt with the same version and spec. Only of a target's last attempt, when that did not succeed."""
     target = target_of(deployment)
     if target is None:
         raise Conflict(f"{deployment.target_name} does not exist any more.")

@@ -1,4 +1,4 @@
-"""Registering a template version: a worker reads its bundle, checks it, renders it with samples and lints the result."""
+"""Registering a template version: a worker reads and checks its bundle, renders it with samples, lints the result."""
 
 import logging
 from dataclasses import asdict, replace
