@@ -3,10 +3,9 @@
 MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
-AWS_PORT ?= 4600
 DATA_DIR ?= .data
 PYTEST_ARGS ?= -n 2
-export PORT AWS_PORT DATA_DIR
+export PORT DATA_DIR
 
 PYTHON := .venv/bin/python
 OWN_ASSETS := $(shell find static/css static/js static/img templates portal -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
@@ -22,7 +21,7 @@ help:
 	@echo 'make lock     choose the newest allowed versions anew and write the lock files'
 
 run: setup
-	@exec $(PYTHON) -m portal.embedded
+	@exec $(PYTHON) -m portal.embedded --with-parent
 
 setup: .venv/run.stamp .venv-aws/aws.stamp staticfiles/assets.stamp
 
