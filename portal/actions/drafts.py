@@ -45,8 +45,11 @@ def result_of(draft: Draft) -> Environment | Service | None:
     return None
 
 
-def submit(*, by: User, draft: Draft) -> Environment | Service:
-    """Make what the draft describes. However often it is called, one thing is made, and each call returns it."""
+def submit(*, by: User, draft: Draft, spec: str | None = None) -> Environment | Service:
+    """Make what the draft describes. However often it is called, one thing is made, and each call returns it.
+
+    ``spec`` is the draft's spec with its secrets put in: they are typed last and never kept in a draft.
+    """
     with transaction.atomic():
         locked = Draft.objects.select_for_update().select_related("template", "version").get(pk=draft.pk)
         if locked.result_arn:
@@ -54,19 +57,19 @@ def submit(*, by: User, draft: Draft) -> Environment | Service:
             if made is None:
                 raise NotFound("What this wizard made was deleted since. Start a new one.")
             return made
-        made = _make(by, locked)
+        made = _make(by, locked, locked.spec if spec is None else spec)
         locked.result_arn = made.arn
         locked.save(update_fields=["result_arn", "saved_at"])
     return made
 
 
-def _make(by: User, draft: Draft) -> Environment | Service:
+def _make(by: User, draft: Draft, spec: str) -> Environment | Service:
     details = dict(draft.details)
     common: dict[str, Any] = {
         "by": by,
         "name": str(details.get("name", "")),
         "template": draft.template,
-        "spec": draft.spec,
+        "spec": spec,
         "major": draft.version.major,
         "minor": draft.version.minor,
         "description": str(details.get("description", "")),

@@ -6,8 +6,7 @@ The document of a form is what its names point into: ``{"spec": {...}}`` for an 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.web.forms.spec_fields import BUILDERS, Choice, Drawing, Field, build, dom_id, is_secret, text_of
 from portal.web.forms.spec_reading import Posted, edit, read
@@ -25,6 +24,7 @@ __all__ = [
     "edit",
     "fields",
     "flat",
+    "is_secret",
     "property_at",
     "read",
     "secrets_of",
@@ -68,13 +68,12 @@ def flat(drawn: Iterable[Field]) -> Iterator[Field]:
         yield from flat(field.children)
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One line of the error summary: where the problem is, and the id of the nearest field ("" when there is none)."""
+class Summary(NamedTuple):
+    """One line of the error summary: the id of the nearest field ("" when there is none), its label, the problem."""
 
+    id: str
     label: str
     message: str
-    id: str
 
 
 def summary(drawn: Iterable[Field], problems: Iterable[Problem]) -> list[Summary]:
@@ -88,7 +87,7 @@ def summary(drawn: Iterable[Field], problems: Iterable[Problem]) -> list[Summary
         while path and path not in known:
             path = path.rpartition("/")[0]
         order, field = known.get(path, (-1, None))
-        lines.append((order, Summary(field.label if field else "", problem.message, field.id if field else "")))
+        lines.append((order, Summary(field.id if field else "", field.label if field else "", problem.message)))
     return [line for _, line in sorted(lines, key=lambda pair: pair[0])]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from portal.templatetags.ui import pointer_id as dom_id
 from provisioning.formats import FORMATS
 from provisioning.problems import Problem, pointer
 from provisioning.schema import MISSING, Property
@@ -14,7 +15,6 @@ from provisioning.schema import MISSING, Property
 RADIO_LIMIT = 4  # choices that are shown at once; more are a list to open
 SEARCH_LIMIT = 10  # choices that fit into a list to open; more can be searched by typing
 MULTILINE_FROM = 200  # characters; a longer text gets an area
-_UNSAFE = re.compile(r"[^\w-]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,6 @@ class Drawing:
 
     problems: Mapping[str, Sequence[Problem]]
     update: bool = False
-
-
-def dom_id(path: str) -> str:
-    """A DOM id for a pointer, fit for CSS selectors: "/spec/port" is "f--spec--port"."""
-    return "f" + _UNSAFE.sub(lambda found: f"-{ord(found[0]):x}", path.replace("/", "--"))
 
 
 def text_of(value: Any) -> str:

@@ -48,10 +48,13 @@ class Posted:
     def child(self, name: str, suffix: str = "") -> "Posted":
         return self.children.get(pointer(name)[1:] + suffix) or Posted()
 
-    def rows(self) -> list["Posted"]:
+    def numbered(self) -> list[tuple[int, "Posted"]]:
         """Numbered children in order."""
-        numbered = sorted((int(key), node) for key, node in self.children.items() if key.isdecimal() and len(key) < 6)
-        return [node for _, node in numbered] if numbered else []
+        found = [(int(key), node) for key, node in self.children.items() if key.isdecimal() and len(key) < 6]
+        return sorted(found, key=lambda pair: pair[0])
+
+    def rows(self) -> list["Posted"]:
+        return [node for _, node in self.numbered()]
 
     @property
     def text(self) -> str | None:

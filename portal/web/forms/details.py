@@ -1,0 +1,188 @@
+"""The fixed questions of the wizards and the edit pages, drawn by the same field template as a schema's."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from portal.actions.names import check_name
+from portal.errors import Invalid
+from portal.models import AwsAccount, Team, TemplateVersion, User
+from portal.queries import environments, services
+from portal.web.forms.spec import Choice, Field, dom_id
+from provisioning.problems import Problem
+
+
+class Details(forms.Form):
+    """Fields whose names in the page are pointers ("/name"); ``drawn`` gives them to the one field template."""
+
+    def add_prefix(self, field_name: str) -> str:
+        return f"/{field_name}"
+
+    def drawn(self) -> list[Field]:
+        return [self._drawn(name) for name in self.fields]
+
+    def draw(self, path: str) -> list[Field]:
+        """The one field of a pointer; [] where there is none."""
+        name = path.removeprefix("/")
+        return [self._drawn(name)] if name in self.fields else []
+
+    def _drawn(self, name: str) -> Field:
+        bound = self[name]
+        value = bound.value()
+        text = "" if value is None else str(value)
+        choices = ()
+        if isinstance(bound.field, forms.ChoiceField):
+            choices = tuple(Choice(str(key), str(label), selected=str(key) == text) for key, label in bound.field.choices)
+        kind = "select" if choices else "multiline" if isinstance(bound.field.widget, forms.Textarea) else "text"
+        messages = self.errors.get(name, ()) if self.is_bound else ()
+        return Field(
+            pointer=f"/{name}",
+            id=dom_id(f"/{name}"),
+            label=str(bound.label),
+            kind=kind,
+            help=str(bound.help_text),
+            value=text,
+            required=bound.field.required,
+            choices=choices,
+            attrs=(("spellcheck", "false"),) if kind == "text" else (),
+            problems=tuple(Problem(f"/{name}", str(message)) for message in messages),
+        )
+
+    def problems(self) -> list[Problem]:
+        return [Problem(f"/{name}", str(text)) for name, texts in self.errors.items() for text in texts]
+
+    def typed(self) -> dict[str, str]:
+        """Everything as it was typed, right or wrong."""
+        return {name: (self.data.get(f"/{name}") or "").strip() for name in self.fields if f"/{name}" in self.data}
+
+
+def as_data(details: Mapping[str, Any]) -> dict[str, str]:
+    """Kept details as the data of a bound form."""
+    return {f"/{name}": str(value) for name, value in details.items()}
+
+
+def _unique_name(name: str, what: str, taken: bool) -> str:
+    try:
+        check_name(name, what)
+    except Invalid as wrong:
+        raise forms.ValidationError([problem.message for problem in wrong.problems]) from None
+    if taken:
+        article = "An" if what == "environment" else "A"
+        raise forms.ValidationError(f"{article} {what} named {name} exists already. Choose another name.")
+    return name
+
+
+def team_choices(teams: Iterable[Team], *, empty: str) -> list[tuple[str, str]]:
+    return [("", empty), *((team.name, team.name) for team in teams)]
+
+
+def own_team_choices(user: User) -> list[tuple[str, str]]:
+    """The teams that a person may make a service for. A developer's service belongs to one of their teams, if any."""
+    if user.is_platform:
+        return team_choices(Team.objects.all(), empty="My own team, or none")
+    mine = list(user.teams.all())
+    return team_choices(mine, empty="")[1:] if mine else [("", "No team: only you and platform engineers")]
+
+
+def version_choices(versions: Iterable[TemplateVersion]) -> list[tuple[str, str]]:
+    """Numbers with why somebody would choose them or not."""
+    return [(row.number, f"{row.number} ({why(row)})") for row in versions]
+
+
+def why(version: TemplateVersion) -> str:
+    """In a word or two, what a version of ``queries.templates.usable_versions`` is."""
+    if getattr(version, "is_recommended", False):
+        return "recommended"
+    if not version.is_published:
+        return "draft, not published"
+    if version.minor == getattr(version, "recommended_minor_of_major", None):
+        return f"newest of major {version.major}"
+    return "older"
+
+
+NAME_HELP = "Letters, digits, hyphens and underscores; up to 100. It cannot be changed later."
+ARN_HELP = "The role that deploys into another account. Example: arn:aws:iam::123456789012:role/deuteron-provisioning"
+
+
+class EnvironmentDetails(Details):
+    name = forms.CharField(label="Environment name", help_text=NAME_HELP)
+    version = forms.ChoiceField(label="Template version")
+    description = forms.CharField(required=False, max_length=500, help_text="What it is for. Up to 500 characters.")
+    team = forms.ChoiceField(label="Owner team", required=False, help_text="Who answers for it.")
+    account_id = forms.CharField(
+        label="AWS account", required=False, max_length=12, help_text="Twelve digits. Left empty: this portal's own account."
+    )
+    proton_service_role_arn = forms.CharField(label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP)
+
+    def __init__(self, *args: Any, user: User, versions: Iterable[TemplateVersion], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.fields["version"].choices = version_choices(versions)
+        self.fields["team"].choices = team_choices(Team.objects.all(), empty="No team")
+        names = ", ".join(str(row) for row in AwsAccount.objects.all()[:8])
+        own = f"Twelve digits. Left empty: {settings.PORTAL_ACCOUNT_ID}, this portal's own."
+        self.fields["account_id"].help_text = own + (f" Known: {names}." if names else "")
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"]
+        return _unique_name(name, "environment", environments.visible_to(self.user).filter(name=name).exists())
+
+    def clean_account_id(self) -> str:
+        account = self.cleaned_data["account_id"]
+        if account and not (account.isascii() and account.isdecimal() and len(account) == 12):
+            raise forms.ValidationError("An AWS account id has 12 digits.")
+        return str(account)
+
+
+class ServiceDetails(Details):
+    name = forms.CharField(label="Service name", help_text=NAME_HELP)
+    version = forms.ChoiceField(label="Template version")
+    description = forms.CharField(required=False, max_length=500, help_text="What it does. Up to 500 characters.")
+    team = forms.ChoiceField(label="Owner team", required=False, help_text="Its members may change and delete the service.")
+    repository_id = forms.CharField(
+        label="Repository", required=False, max_length=200, help_text="Owner and name. Example: payments/api"
+    )
+    branch_name = forms.CharField(label="Branch", required=False, max_length=200, help_text="Example: main")
+    repository_connection_arn = forms.CharField(
+        label="Connection ARN",
+        required=False,
+        max_length=200,
+        help_text="Of the CodeStar connection that the pipeline reads the repository with.",
+    )
+
+    def __init__(
+        self, *args: Any, user: User, versions: Iterable[TemplateVersion], has_pipeline: bool, **kwargs: Any
+    ):
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.fields["version"].choices = version_choices(versions)
+        self.fields["team"].choices = own_team_choices(user)
+        if not has_pipeline:
+            for name in ("repository_id", "branch_name", "repository_connection_arn"):
+                del self.fields[name]
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"]
+        return _unique_name(name, "service", services.visible_to(self.user).filter(name=name).exists())
+
+
+class EnvironmentEdit(Details):
+    description = forms.CharField(required=False, max_length=500, help_text="What it is for. Up to 500 characters.")
+    team = forms.ChoiceField(label="Owner team", required=False, help_text="Who answers for it.")
+    proton_service_role_arn = forms.CharField(label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["team"].choices = team_choices(Team.objects.all(), empty="As it is")
+
+
+class ServiceEdit(Details):
+    description = forms.CharField(required=False, max_length=500, help_text="What it does. Up to 500 characters.")
+    team = forms.ChoiceField(label="Owner team", required=False, help_text="Its members may change and delete the service.")
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        mine = Team.objects.all() if user.is_platform else user.teams.all()
+        self.fields["team"].choices = team_choices(mine, empty="As it is")

@@ -1,0 +1,161 @@
+"""What the review and update pages show of a deployment before it is asked for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+
+from portal.actions import previews
+from portal.actions.previews import Preview
+from portal.models import Draft, Environment, ServiceInstance, TemplateVersion, User
+from portal.web.forms.document import Document, Shape, text_for
+from portal.web.forms.spec import is_secret
+from provisioning.changes import DiffLine
+from provisioning.problems import Problem
+from provisioning.schema import Property
+
+HIDDEN = "••••••"
+MASK_FROM = 4  # characters; shorter values would hide half the file
+
+
+@dataclass(frozen=True)
+class PlannedResource:
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class RenderedPart:
+    """The rendered file of one target, its findings and the resources it declares."""
+
+    title: str
+    id: str
+    path: str
+    text: str
+    problems: tuple[Problem, ...]
+    resources: tuple[PlannedResource, ...]
+    diff: tuple[DiffLine, ...] = ()
+    unchanged: bool = False
+
+
+@dataclass(frozen=True)
+class Rendered:
+    parts: tuple[RenderedPart, ...]
+    command: str
+
+
+def of_draft(user: User, draft: Draft, document: Document, shape: Shape) -> Rendered:
+    """One part for an environment, one for each instance of a service."""
+    name = str(draft.details.get("name", ""))
+    text = text_for(document, shape, draft.spec)[0]
+    hidden = secret_values(document, shape)
+    description = str(draft.details.get("description", ""))
+    command = previews.create_command(draft.template, draft.version, name or "NAME", text, description)
+    if shape.kind == "environment":
+        made = previews.preview_environment(
+            by=user, template=draft.template, version=draft.version, name=name, spec=text
+        )
+        return Rendered((part_of(name or "environment", "environment", made, hidden),), mask(command, hidden))
+    parts = []
+    for index, entry in enumerate(document["instances"]):
+        made = previews.preview_instance(
+            by=user,
+            version=draft.version,
+            service_name=name,
+            instance_name=entry["name"],
+            environment_name=entry["environment"],
+            spec=text,
+        )
+        parts.append(part_of(entry["name"] or f"Instance {index + 1}", f"instance-{index}", made, hidden))
+    return Rendered(tuple(parts), mask(command, hidden))
+
+
+def of_update(
+    user: User, target: Environment | ServiceInstance, version: TemplateVersion, document: Document, shape: Shape, spec: str
+) -> Rendered:
+    """What would run instead of what runs now."""
+    hidden = secret_values(document, shape)
+    if isinstance(target, Environment):
+        made = previews.preview_environment(
+            by=user, template=target.template, version=version, name=target.name, spec=spec, environment=target
+        )
+    else:
+        made = previews.preview_instance(
+            by=user,
+            version=version,
+            service_name=target.service.name,
+            instance_name=target.name,
+            environment_name=target.environment.name,
+            spec=spec,
+            instance=target,
+        )
+    return Rendered((part_of(str(target), "target", made, hidden),), mask(made.command, hidden))
+
+
+def part_of(title: str, id: str, preview: Preview, hidden: Iterable[str] = ()) -> RenderedPart:
+    path, text = next(iter(preview.files.items()), ("", ""))
+    return RenderedPart(
+        title=title,
+        id=id,
+        path=path,
+        text=mask(text, hidden),
+        problems=preview.problems,
+        resources=resources_in(text),
+        diff=tuple(replace(line, text=mask(line.text, hidden)) for line in preview.diff),
+        unchanged=preview.unchanged,
+    )
+
+
+class _Declared(yaml.CSafeLoader):
+    """Reads a CloudFormation template for its names and types only: what a short tag (!Ref, !Sub) holds is left out."""
+
+
+_Declared.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+def resources_in(text: str) -> tuple[PlannedResource, ...]:
+    """The resources that a CloudFormation template declares; () for anything else."""
+    try:
+        document = yaml.load(text, _Declared)  # noqa: S506  a safe loader
+    except yaml.YAMLError:
+        return ()
+    resources = document.get("Resources") if isinstance(document, dict) else None
+    if not isinstance(resources, dict):
+        return ()
+    return tuple(
+        PlannedResource(str(name), str(resource.get("Type", "")))
+        for name, resource in resources.items()
+        if isinstance(resource, dict)
+    )
+
+
+def secret_values(document: Document, shape: Shape) -> tuple[str, ...]:
+    """Every value of a secret input, the longest first."""
+    found: set[str] = set()
+    if shape.kind == "environment":
+        _collect(shape.properties_below("/spec")[0], document.get("spec", {}), found)
+    else:
+        for entry in document.get("instances", []):
+            _collect(shape.properties_below("/instances")[0], entry.get("spec", {}), found)
+        _collect(shape.properties_below("/pipeline")[0], document.get("pipeline", {}), found)
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _collect(properties: Iterable[Property], values: Any, found: set[str]) -> None:
+    for prop in properties:
+        value = values.get(prop.name) if isinstance(values, Mapping) else None
+        if is_secret(prop):
+            if isinstance(value, str) and len(value) >= MASK_FROM:
+                found.add(value)
+        elif isinstance(value, list) and prop.items is not None:
+            for one in value:
+                _collect(prop.items.properties, one, found)
+        else:
+            _collect(prop.properties, value, found)
+
+
+def mask(text: str, hidden: Iterable[str]) -> str:
+    for value in hidden:
+        text = text.replace(value, HIDDEN)
+    return text
