@@ -1,0 +1,45 @@
+"""What developers typed: the strings of a context that its template's author did not write and could not foresee."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from provisioning.problems import pointer
+
+# CloudFormation executes these inside a string: a substitution, and a dynamic reference that can read a secret.
+EXECUTED = re.compile(r"\$\{|\{\{\s*resolve:")
+MAY_BECOME_EXECUTED = re.compile(r"[${]|resolve:")
+# Control characters except tab and newline, YAML's other line breaks, and the characters that reorder text.
+INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_TYPED = frozenset({"inputs", "name"})
+
+
+def developer_strings(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """JSON Pointer and text of every string below ``inputs`` and of every name, keys of maps included, and of a
+    component's outputs, which developers write as well."""
+    for root, value in context.items():
+        yield from _typed(value, (root,))
+
+
+def _typed(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _typed(item, (*path, index))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in _TYPED or (key == "outputs" and "components" in path):
+                yield from _strings(item, (*path, key))
+            else:
+                yield from _typed(item, (*path, key))
+
+
+def _strings(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield pointer(*path), value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings(item, (*path, index))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield pointer(*path, key), key
+            yield from _strings(item, (*path, key))
