@@ -133,7 +133,7 @@ def rows(user: User, filters: UsageFilters) -> list[UsageRow]:
         return []
     published = _published()
     found = [_row(target, published) for target in _targets(filters)]
-    kept = [row for row in found if _matches(row, filters)]
+    kept = [row for row in found if matches(row, filters)]
     order = {Staleness.BEHIND_MAJOR: 0, Staleness.BEHIND_MINOR: 1, Staleness.UP_TO_DATE: 2}
     return sorted(kept, key=lambda row: (order[row.distance.status], -row.distance.versions, row.type, row.name))
 
@@ -199,7 +199,8 @@ def _row(
     )
 
 
-def _matches(row: UsageRow, filters: UsageFilters) -> bool:
+def matches(row: UsageRow, filters: UsageFilters) -> bool:
+    """Whether the row is among what ``filters`` show."""
     if filters.account and row.account_id != filters.account:
         return False
     if filters.version and (row.version is None or row.version.number != filters.version):
