@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n 2
 export PORT DATA_DIR
 
 PYTHON := .venv/bin/python
-OWN_ASSETS := $(shell find static/css static/js static/img templates portal -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
+OWN_ASSETS := $(shell find static/css static/js static/img templates portal/web portal/templatetags -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
 TOOLING := DEUTERON_TOOLING=true DATA_DIR=$(CURDIR)/.artifacts/tooling
 
 .PHONY: help run setup test check format lock browser
@@ -41,7 +41,7 @@ static/node_modules/packages.stamp: static/package-lock.json static/package.json
 	@bin/npm-ci
 	@touch $@
 
-staticfiles/assets.stamp: static/node_modules/packages.stamp $(OWN_ASSETS) | .venv/run.stamp
+staticfiles/assets.stamp: static/node_modules/packages.stamp $(OWN_ASSETS) .venv/run.stamp
 	@$(TOOLING) $(PYTHON) manage.py vendor_static
 	@$(TOOLING) $(PYTHON) manage.py collectstatic --noinput --clear --verbosity 0
 	@touch $@
