@@ -5,7 +5,9 @@ import os
 os.environ.setdefault("DEUTERON_TOOLING", "true")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs beside Django's ORM in journeys
 
-import pytest  # noqa: E402
+import pytest
+
+from tests.aws import aws, aws_account  # noqa: F401  fixtures for every test
 
 
 @pytest.fixture
@@ -13,3 +15,9 @@ def simulated(settings):
     """Deployments run on the in-memory engine and succeed at once. The test may change the wishes."""
     settings.SIMULATION = {"seconds": 0, "outputs": {"QueueUrl": "https://queue"}}
     return settings.SIMULATION
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """Hashing that is slow on purpose would be most of the suite's time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -57,7 +57,7 @@ class Apply(Step):
             return self.succeeded(stack)
         if stack.status == "UPDATE_ROLLBACK_COMPLETE" and self._was_cancelled():
             return self.succeeded_cancel()
-        return self.failed(self.cause(stack), next_action=NEXT_ACTIONS.get(stack.status, "retry"), stack=stack)
+        return self.broken(stack, NEXT_ACTIONS.get(stack.status, "retry"))
 
     def succeeded_cancel(self) -> Result:
         self.state = self.state.but(verdict="cancelled", reason="The update was rolled back.")
@@ -160,7 +160,7 @@ class Apply(Step):
         if change_set.empty and stack.status != "REVIEW_IN_PROGRESS":
             return self.give_up(stack, change_set, "unchanged", "")
         if change_set.status == "FAILED":
-            return self.give_up(stack, change_set, "failed", change_set.reason or "The change set failed.")
+            return self.give_up(stack, change_set, "failed", cfn_events.change_set_cause(self.stacks, change_set))
         if change_set.execution == "OBSOLETE":
             return self.give_up(stack, change_set, "failed", "The stack was changed by something else meanwhile.")
         if change_set.execution != "AVAILABLE":

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from provisioning.engines.base import Event
-from provisioning.engines.cfn_stacks import Stacks
+from provisioning.engines.cfn_stacks import ChangeSet, Stacks
 
 _CANCELLED = ("resource creation cancelled", "resource update cancelled", "resource deletion cancelled")
 _NESTED = "AWS::CloudFormation::Stack"
@@ -45,7 +45,7 @@ def ours(event: Raw, token: str) -> bool:
 
 def of_stack(event: Raw) -> bool:
     """Whether it is about the stack itself rather than one of its resources."""
-    return bool(event.get("PhysicalResourceId") == event["StackId"])
+    return bool(event.get("PhysicalResourceId") == event.get("StackId"))
 
 
 def shown(events: Iterable[Raw]) -> tuple[Event, ...]:
@@ -61,6 +61,30 @@ def shown(events: Iterable[Raw]) -> tuple[Event, ...]:
         )
         for event in events
     )
+
+
+def validation(stacks: Stacks, stack: str, events: Sequence[Raw]) -> list[Raw]:
+    """The errors behind a stack event that only says "Validation failed", as events of their resources."""
+    if not any("DescribeEvents" in event.get("ResourceStatusReason", "") for event in events):
+        return []
+    start = events[0]["Timestamp"]
+    return [_of_resource(error) for error in stacks.validation_errors(StackName=stack) if error["Timestamp"] >= start]
+
+
+def change_set_cause(stacks: Stacks, change_set: ChangeSet) -> str:
+    """Why a change set failed, with the errors behind a reason that only says where they can be had."""
+    if "DescribeEvents" not in change_set.reason:
+        return change_set.reason or "The change set failed."
+    errors = [_of_resource(error) for error in stacks.validation_errors(ChangeSetName=change_set.id)]
+    return "; ".join(_words(error) for error in errors) or change_set.reason
+
+
+def _of_resource(error: Raw) -> Raw:
+    return {
+        **error,
+        "ResourceStatus": "VALIDATION_FAILED",
+        "ResourceStatusReason": error["ValidationStatusReason"],
+    }
 
 
 def first_cause(stacks: Stacks, events: Sequence[Raw], *, depth: int = 3) -> str:
@@ -84,5 +108,11 @@ def first_cause(stacks: Stacks, events: Sequence[Raw], *, depth: int = 3) -> str
         deeper = first_cause(stacks, inside[::-1], depth=depth - 1)
         if deeper:
             return f"{cause['LogicalResourceId']} / {deeper}"
-    reason = cause.get("ResourceStatusReason") or cause["ResourceStatus"]
-    return reason if of_stack(cause) else f"{cause['LogicalResourceId']} ({cause['ResourceType']}): {reason}"
+    return _words(cause)
+
+
+def _words(event: Raw) -> str:
+    reason = str(event.get("ResourceStatusReason") or event["ResourceStatus"])
+    if of_stack(event) or not event.get("LogicalResourceId"):
+        return reason
+    return f"{event['LogicalResourceId']} ({event.get('ResourceType', '')}): {reason}"

@@ -21,8 +21,7 @@ class Remove(Step):
             return self.progress(f"Waiting for CloudFormation: {stack.status}")
         if self._asked():
             if stack.status == "DELETE_FAILED" and self._over():
-                action = "retain" if self.state.again else "retry"
-                return self.failed(self.cause(stack), next_action=action, stack=stack)
+                return self.broken(stack, "retain" if self.state.again else "retry")
             if self.state.polls < MISSES:
                 return self.progress("Waiting for CloudFormation to begin")
         return self._delete(stack)

@@ -125,6 +125,19 @@ class Stacks:
         for page in pages:
             yield from page["StackEvents"]
 
+    def validation_errors(self, **of: str) -> list[Mapping[str, Any]]:
+        """What CloudFormation's own checks before a deployment found, oldest first: of a StackName or a
+        ChangeSetName. Nothing where a role was not given cloudformation:DescribeEvents, which is younger than most."""
+        question: Any = {**of, "Filters": {"FailedEvents": True}}
+        try:
+            pages = list(self._reader.get_paginator("describe_events").paginate(**question))
+        except ClientError as error:
+            if aws_errors.kind(error) in ("denied", "refused", "absent"):
+                return []
+            raise
+        found = [event for page in pages for event in page["OperationEvents"]]
+        return [event for event in reversed(found) if event.get("ValidationStatusReason")]
+
     def create_change_set(
         self, *, stack: str, name: str, kind: str, token: str, template: Mapping[str, str], tags: Mapping[str, str]
     ) -> tuple[str, str]:

@@ -166,10 +166,14 @@ class Step:
             next_action="retry",
         )
 
-    def cause(self, stack: Stack) -> str:
-        """The first real cause of how the stack ended."""
-        reason = cfn_events.first_cause(self.stacks, self.events())
-        return reason or stack.reason or f"The stack is in state {stack.status}."
+    def broken(self, stack: Stack, next_action: str) -> Outcome:
+        """A failure that CloudFormation ended by itself, with its first real cause."""
+        events = self.events()
+        checks = cfn_events.validation(self.stacks, stack.id, events)
+        self.news = [*self.news, *checks]
+        reason = cfn_events.first_cause(self.stacks, [*events, *checks])
+        reason = reason or stack.reason or f"The stack is in state {stack.status}."
+        return self.failed(reason, next_action=next_action, stack=stack)
 
 
 def _target(tags: Mapping[str, str]) -> dict[str, str]:
