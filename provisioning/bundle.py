@@ -17,7 +17,7 @@ from provisioning.archives import read_archive
 from provisioning.layout import Directory, Found, find_layout
 from provisioning.manifest import Manifest, parse_manifest
 from provisioning.names import MAX_FILE, MAX_FILES
-from provisioning.problems import Problem, ProblemsFound, errors
+from provisioning.problems import Problem, ProblemsFound, errors, pointer
 from provisioning.schema import Schema, parse_schema
 from provisioning.yaml_reader import decode
 
@@ -193,5 +193,5 @@ class _Reader:
                 "The schema has pipeline_input_type, but the bundle has no pipeline_infrastructure/ with a manifest. "
                 "Add the directory, or take the property out."
             )
-            where = Problem("/schema/pipeline_input_type", message, schema.pipeline.line, file=self.found.schema_file)
-            self.problems.append(where)
+            path = pointer("schema", "types", schema.pipeline.name)
+            self.problems.append(Problem(path, message, schema.pipeline.line, file=self.found.schema_file))
