@@ -17,7 +17,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:
-    """Ask the kernel for this signal when our parent dies, however it dies. Only Linux can; elsewhere this does nothing."""
+    """Ask the kernel for this signal when our parent dies, however it dies. Elsewhere than on Linux: does nothing."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, int(number))
 

@@ -1,0 +1,23 @@
+"""Make the demo people and the sample templates of `make run`, and write the people's AWS credentials."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from portal.embedded import demo
+from portal.embedded.profiles import write_credentials
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.EMBEDDED:
+            raise CommandError("Demo people have well-known passwords: only make run makes them.")
+        people = demo.make_people()
+        write_credentials(
+            settings.DATA_DIR / "aws" / "credentials",
+            {name: demo.access_key(person) for name, person in people.items()},
+        )
+        demo.make_templates(people["admin"])
