@@ -12,6 +12,9 @@ from tests.factories import rows
 pytestmark = pytest.mark.django_db
 
 
+OTHER_FILES = rows.environment_files(code=rows.ENVIRONMENT_TEMPLATE + "# changed\n")
+
+
 def refusals(caught) -> list[tuple[str, str]]:
     return [(problem.path, problem.message) for problem in caught.value.problems]
 
@@ -39,9 +42,7 @@ def test_without_a_minor_the_recommended_one_is_taken(simulated):
     rows.version(template, "1.0")
     newest = rows.version(template, "1.1")
     rows.version(template, "1.2", status=TemplateVersionStatus.DRAFT)
-    made = environments.create(
-        by=rows.person(), name="dev", template=template, spec=rows.ENVIRONMENT_SPEC, major=1
-    )
+    made = environments.create(by=rows.person(), name="dev", template=template, spec=rows.ENVIRONMENT_SPEC, major=1)
     assert made.latest.version == newest
 
 
@@ -97,7 +98,7 @@ def test_a_running_deployment_is_the_lock(simulated):
 
 def test_version_and_spec_change_only_when_the_update_succeeds(simulated):
     template = rows.template()
-    old, new = rows.version(template, "1.0"), rows.version(template, "1.1")
+    old, new = rows.version(template, "1.0"), rows.version(template, "1.1", OTHER_FILES)
     environment = rows.environment("dev", of=old)
     simulated["fail"] = "no capacity"
     environments.update(by=rows.person(), environment=environment, deployment_type="MINOR_VERSION")
@@ -143,9 +144,7 @@ def test_a_lower_minor_can_be_deployed_again(simulated):
     template = rows.template()
     old = rows.version(template, "1.0")
     environment = rows.environment("dev", of=rows.version(template, "1.1"))
-    environments.update(
-        by=rows.person(), environment=environment, deployment_type="MINOR_VERSION", major=1, minor=0
-    )
+    environments.update(by=rows.person(), environment=environment, deployment_type="MINOR_VERSION", major=1, minor=0)
     rows.run_everything()
     environment.refresh_from_db()
     assert environment.version == old
@@ -211,7 +210,7 @@ def test_a_cancelled_update_keeps_the_former_version(simulated):
     template = rows.template()
     old = rows.version(template, "1.0")
     environment = rows.environment("dev", of=old)
-    rows.version(template, "1.1")
+    rows.version(template, "1.1", OTHER_FILES)
     simulated["seconds"] = 60
     environments.update(by=rows.person(), environment=environment, deployment_type="MINOR_VERSION")
     rows.run_everything(rounds=3)
@@ -241,8 +240,8 @@ def test_usage_is_recorded_as_intervals(simulated):
     rows.version(template, "1.1")
     environments.update(by=rows.person(), environment=environment, deployment_type="MINOR_VERSION")
     rows.run_everything()
-    found = UsageRecord.objects.order_by("started_at").values_list("minor", "account_id", "ended_at__isnull")
-    assert list(found) == [(0, "123456789012", False), (1, "123456789012", True)]
+    found = [(row.minor, row.account_id, row.ended_at is None) for row in UsageRecord.objects.order_by("started_at")]
+    assert found == [(0, "123456789012", False), (1, "123456789012", True)]
     environment.refresh_from_db()
     environments.delete(by=rows.person(), environment=environment)
     rows.run_everything()

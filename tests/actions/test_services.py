@@ -66,9 +66,7 @@ def test_a_stranger_to_the_team_may_not_change_the_service(home, of):
 
 def test_an_unknown_environment_is_refused_at_its_field(home, of):
     with pytest.raises(Invalid) as caught:
-        services.create(
-            by=rows.person(), name="web", template=of.template, spec=rows.service_spec("nowhere"), major=1
-        )
+        services.create(by=rows.person(), name="web", template=of.template, spec=rows.service_spec("nowhere"), major=1)
     assert [(p.path, p.message) for p in caught.value.problems] == [
         ("/instances/0/environment", "There is no environment named nowhere.")
     ]
@@ -92,7 +90,11 @@ def test_an_environment_that_is_being_deleted_is_refused(home, of, simulated):
 
 
 def test_every_problem_of_a_spec_is_reported_at_once(home, of):
-    spec = "proton: ServiceSpec\ninstances:\n- {name: a, environment: home, spec: {port: 0}}\n- {name: b, environment: home, spec: {image: 1, port: x}}\n"
+    spec = (
+        "proton: ServiceSpec\ninstances:\n"
+        "- {name: a, environment: home, spec: {port: 0}}\n"
+        "- {name: b, environment: home, spec: {image: [1], port: x}}\n"
+    )
     with pytest.raises(Invalid) as caught:
         services.create(by=rows.person(), name="web", template=of.template, spec=spec, major=1)
     assert sorted(problem.path for problem in caught.value.problems) == [

@@ -70,15 +70,18 @@ Resources:
         - Key: image
           Value: '{{ service_instance.inputs.image }}'
 """
-PIPELINE_SCHEMA = SERVICE_SCHEMA.replace(
-    '  service_input_type: "ServiceInput"\n',
-    '  service_input_type: "ServiceInput"\n  pipeline_input_type: "PipelineInput"\n',
-) + """\
+PIPELINE_SCHEMA = (
+    SERVICE_SCHEMA.replace(
+        '  service_input_type: "ServiceInput"\n',
+        '  service_input_type: "ServiceInput"\n  pipeline_input_type: "PipelineInput"\n',
+    )
+    + """\
     PipelineInput:
       type: object
       properties:
         unit_test_command: {type: string, default: "make test"}
 """
+)
 PIPELINE_TEMPLATE = """\
 Resources:
   Queue:
@@ -118,9 +121,7 @@ def environment_files(schema: str = ENVIRONMENT_SCHEMA, code: str = ENVIRONMENT_
     }
 
 
-def service_files(
-    schema: str = SERVICE_SCHEMA, code: str = SERVICE_TEMPLATE, pipeline: str = ""
-) -> dict[str, bytes]:
+def service_files(schema: str = SERVICE_SCHEMA, code: str = SERVICE_TEMPLATE, pipeline: str = "") -> dict[str, bytes]:
     files = {
         "schema/schema.yaml": schema.encode(),
         "instance_infrastructure/manifest.yaml": MANIFEST.encode(),
@@ -179,7 +180,9 @@ def run_everything(rounds: int = 50) -> None:
             return
 
 
-def environment(name: str = "", by: User | None = None, of: TemplateVersion | None = None, **fields: Any) -> Environment:
+def environment(
+    name: str = "", by: User | None = None, of: TemplateVersion | None = None, **fields: Any
+) -> Environment:
     """A deployed environment. Needs the ``simulated`` fixture."""
     of = of or version(template())
     made = environments.create(
