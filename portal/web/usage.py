@@ -83,7 +83,7 @@ def chart(uses: Sequence[VersionUse], filters: UsageFilters) -> list[dict[str, A
                 "url": filters.as_query(template=template_key(use), version=use.version.number) + "#rows",
             }
         )
-    return list(found.values())
+    return list(found.values())[::-1]
 
 
 @dataclass(frozen=True)

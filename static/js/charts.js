@@ -63,7 +63,7 @@
   }
 
   function draw(element) {
-    const bars = JSON.parse(document.getElementById(element.dataset.chartValues).textContent).reverse();
+    const bars = JSON.parse(document.getElementById(element.dataset.chartValues).textContent);
     if (!bars.length) return;
     drawn.get(element)?.dispose();
     element.style.height = `${Math.max(110, bars.length * 46 + 34)}px`;

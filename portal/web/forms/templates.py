@@ -1,0 +1,181 @@
+"""The fixed forms of templates and their versions."""
+
+import re
+from typing import Any
+
+from django import forms
+
+from portal.enums import Provisioning, TemplateKind
+from portal.models import Template, TemplateVersion
+from portal.web.forms.base import Form
+
+S3_ADDRESS = re.compile(r"s3://([^/\s]+)/(\S.*)")
+
+
+class TemplateForm(Form):
+    display_name = forms.CharField(
+        label="Display name", required=False, max_length=100, help_text="Shown instead of the name."
+    )
+    description = forms.CharField(
+        label="Description",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What it gives, in words that a developer understands. At most 500 characters.",
+    )
+
+
+class NewTemplateForm(TemplateForm):
+    kind = forms.ChoiceField(
+        label="Kind",
+        choices=[
+            (TemplateKind.ENVIRONMENT.value, "Environment template: shared infrastructure that services run in"),
+            (TemplateKind.SERVICE.value, "Service template: what an application needs, once for each environment"),
+        ],
+        widget=forms.RadioSelect,
+        initial=TemplateKind.ENVIRONMENT.value,
+    )
+    name = forms.CharField(
+        label="Name",
+        max_length=100,
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Letters, digits, hyphens and underscores. It cannot be changed later.",
+    )
+    customer_managed = forms.BooleanField(
+        label="Customer managed",
+        required=False,
+        help_text="An environment template of existing infrastructure: its bundle has a schema only, and what people "
+        "type are its outputs. A service template whose pipeline you run yourself. Cannot be changed later.",
+    )
+    field_order = ("kind", "name", "display_name", "description", "customer_managed")
+
+    @property
+    def provisioning(self) -> str:
+        return Provisioning.CUSTOMER_MANAGED.value if self.cleaned_data["customer_managed"] else ""
+
+
+def compatible_choices() -> list[tuple[str, str]]:
+    """("vpc:1", "vpc, major version 1") for every major of every environment template."""
+    rows = (
+        TemplateVersion.objects.filter(template__kind=TemplateKind.ENVIRONMENT)
+        .order_by("template__name", "-major")
+        .values_list("template__name", "major")
+        .distinct()
+    )
+    return [(f"{name}:{major}", f"{name}, major version {major}") for name, major in rows]
+
+
+def _pairs(values: list[str]) -> list[tuple[str, int]]:
+    return [(name, int(major)) for name, _, major in (value.rpartition(":") for value in values)]
+
+
+class CompatibleMixin(forms.Form):
+    """The list of environment templates that a service template version's instances may run in."""
+
+    def offer(self, template: Template) -> None:
+        if template.kind != TemplateKind.SERVICE:
+            del self.fields["compatible"]
+            return
+        self.fields["compatible"].choices = compatible_choices()  # type: ignore[attr-defined]
+
+    @property
+    def compatible(self) -> list[tuple[str, int]]:
+        return _pairs(self.cleaned_data.get("compatible", []))
+
+
+def _compatible_field() -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label="Compatible environment templates",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Its instances can be created only in environments of these templates.",
+        error_messages={"required": "Choose one to ten environment templates that its instances may run in."},
+    )
+
+
+class VersionForm(Form, CompatibleMixin):
+    """A bundle from a file or from S3, and the number it gets."""
+
+    source = forms.ChoiceField(
+        label="Where the bundle is",
+        choices=[("upload", "A file on this computer"), ("s3", "An object in S3")],
+        widget=forms.RadioSelect,
+        initial="upload",
+    )
+    file = forms.FileField(
+        label="Archive",
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ".tar.gz,.tgz,.zip,application/gzip,application/zip"}),
+        help_text="A .tar.gz or .zip with the schema, the manifest and the infrastructure code. At most 10 MB.",
+    )
+    address = forms.CharField(
+        label="S3 address",
+        required=False,
+        widget=forms.TextInput(
+            attrs={"class": "mono", "placeholder": "s3://bucket/path/bundle.tar.gz", "spellcheck": "false"}
+        ),
+        help_text="A worker fetches it with the portal's own credentials.",
+    )
+    major = forms.ChoiceField(
+        label="Version",
+        required=False,
+        help_text="A minor version accepts every spec that its major accepted so far. Anything else is a new major.",
+    )
+    description = forms.CharField(
+        label="Release notes",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What changed, for the people who will update. At most 500 characters.",
+    )
+    compatible = _compatible_field()
+
+    def __init__(self, *args: Any, template: Template, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        majors = list(template.majors.order_by("-major"))
+        new = (majors[0].major if majors else 0) + 1
+        choices = [(str(row.major), f"{row.major}.{row.next_minor}: next minor of major {row.major}") for row in majors]
+        self.fields["major"].choices = [*choices, ("", f"{new}.0: a new major version")]  # type: ignore[attr-defined]
+        if majors:
+            self.fields["major"].initial = str(majors[0].major)
+        self.offer(template)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("source") == "upload" and not cleaned.get("file") and "file" not in self.errors:
+            self.add_error("file", "Choose the archive to upload.")
+        if cleaned.get("source") == "s3":
+            found = S3_ADDRESS.fullmatch(cleaned.get("address", "").strip())
+            if found:
+                cleaned["s3"] = (found[1], found[2])
+            else:
+                self.add_error("address", "Give the whole address, such as s3://bucket/path/bundle.tar.gz.")
+        return cleaned
+
+    @property
+    def major_number(self) -> int | None:
+        return int(self.cleaned_data["major"]) if self.cleaned_data["major"] else None
+
+
+class VersionEditForm(Form, CompatibleMixin):
+    description = forms.CharField(
+        label="Release notes", required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    compatible = _compatible_field()
+
+    def __init__(self, *args: Any, version: TemplateVersion, **kwargs: Any):
+        initial = {
+            "description": version.description,
+            "compatible": [str(row) for row in version.compatible_environments.all()],
+        }
+        super().__init__(*args, initial=initial, **kwargs)
+        self.offer(version.template)
+
+
+class PublishForm(Form):
+    reason = forms.CharField(
+        label="Reason",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Kept with the version and in the audit log.",
+    )
