@@ -54,7 +54,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _type_sentence(kind: str, value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return f"This must be {_KINDS[kind]}; it is empty."
     quoted = " Put it in quotes." if kind == "string" and not isinstance(value, list | dict) else ""
     return f"This must be {_KINDS[kind]}, not {shown(value)}.{quoted}"
@@ -63,7 +63,8 @@ def _type_sentence(kind: str, value: Any) -> str:
 def _choice_sentence(choices: list[Any], value: Any) -> str:
     listed = ", ".join(shown(choice) for choice in choices[:20])
     more = f" or one of {len(choices) - 20} more" if len(choices) > 20 else ""
-    return f"Choose one of {listed}{more}; {shown(value)} is none of them."
+    given = "it is empty" if value is None or value == "" else f"{shown(value)} is none of them"
+    return f"Choose one of {listed}{more}; {given}."
 
 
 def _format_sentence(name: str, value: Any) -> str:

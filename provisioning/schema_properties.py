@@ -12,6 +12,7 @@ from provisioning.yaml_reader import Document
 KINDS: tuple[PropertyKind, ...] = ("string", "number", "integer", "boolean", "array", "object")
 _GUESSES: tuple[PropertyKind, ...] = ("boolean", "integer", "number", "array", "object")
 MAX_PROPERTIES = 2_000  # of one schema, references followed
+MAX_DEPTH = 64  # of properties inside properties, references followed
 MAX_NAME = 100  # AWS Proton: the name of a parameter
 _ALIASES = {"int": "integer", "float": "number", "double": "number", "bool": "boolean", "list": "array"}
 _ALIASES |= {"map": "object", "dict": "object", "text": "string", "str": "string"}
@@ -24,6 +25,7 @@ class PropertyReader:
         self.document, self.file = document, file
         self.problems: list[Problem] = []
         self.read = 0
+        self.depth = 0
         self._following: list[str] = []
 
     def say(self, path: str, message: str, severity: Literal["error", "warning"] = "error") -> None:
@@ -54,8 +56,18 @@ class PropertyReader:
             if self.read == MAX_PROPERTIES + 1:
                 self.say(path, f"The schema has more than {MAX_PROPERTIES} properties.")
             return None
-        if isinstance(node, Mapping) and "$ref" in node:
-            return self._follow(name, node, path, required)
+        if self.depth >= MAX_DEPTH:
+            self.say(path, f"The schema is nested deeper than {MAX_DEPTH} levels.")
+            return None
+        self.depth += 1
+        try:
+            if isinstance(node, Mapping) and "$ref" in node:
+                return self._follow(name, node, path, required)
+            return self._property(name, node, path, required)
+        finally:
+            self.depth -= 1
+
+    def _property(self, name: str, node: Any, path: str, required: bool) -> Property | None:
         if not isinstance(node, Mapping):
             self.say(path, f"{name} must be a mapping that says at least its type.")
             return None

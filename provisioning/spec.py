@@ -22,6 +22,7 @@ CURRENT_VALUE = "${Proton::CURRENT_VAL}"
 HEADERS: Mapping[str, str] = {"environment": "EnvironmentSpec", "service": "ServiceSpec"}
 RESOURCE_NAME = re.compile(r"[0-9A-Za-z]+[0-9A-Za-z_\-]*", re.ASCII)
 MAX_NAME = 100
+_NO_FOLDING = 2**20
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def dump_spec(spec: Spec) -> str:
         document["instances"] = [
             {"name": one.name, "environment": one.environment, "spec": dict(one.inputs)} for one in spec.instances
         ]
-    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_NO_FOLDING)
     return text
 
 

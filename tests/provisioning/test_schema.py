@@ -299,6 +299,15 @@ def test_references_that_multiply_are_refused() -> None:
     assert [message for _, message in refusals(text)] == ["The schema has more than 2000 properties."]
 
 
+def test_references_that_nest_too_deep_are_refused() -> None:
+    types = "".join(
+        f'    T{number}: {{type: object, properties: {{p: {{$ref: "#/types/T{number + 1}"}}}}}}\n'
+        for number in range(500)
+    )
+    text = schema_text('it: {$ref: "#/types/T0"}').replace("  types:\n", f"  types:\n{types}")
+    assert [message for _, message in refusals(text)] == ["The schema is nested deeper than 64 levels."]
+
+
 @pytest.mark.parametrize(
     ("properties", "message"),
     [
