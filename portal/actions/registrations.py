@@ -1,7 +1,9 @@
 """Registering a template version: a worker reads and checks its bundle, renders it with samples, lints the result."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
@@ -13,9 +15,10 @@ from portal.enums import TemplateVersionStatus
 from portal.models import Bundle as BundleRow
 from portal.models import Template, TemplateVersion
 from portal.queries import templates as queries
-from provisioning import schema, sources
-from provisioning.bundle import Bundle, read_bundle
+from provisioning import sources
+from provisioning.bundle import Bundle, Part, read_bundle
 from provisioning.problems import Problem, ProblemsFound, errors
+from provisioning.schema import Schema, compatible
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5  # claims without a result; then the bundle itself is to blame
@@ -31,21 +34,38 @@ def store_bundle(bundle: Bundle) -> BundleRow:
 
 
 def findings(bundle: Bundle) -> tuple[Problem, ...]:
-    """What cfn-lint says of the bundle's templates, rendered with sample inputs. Never blocks registration."""
+    """What cfn-lint says of the bundle's templates, rendered with sample inputs. Never blocks registration.
+
+    Each part is rendered twice: with every input, and with as few as a spec may hold. A problem carries a ``code``.
+    """
+    found: dict[Problem, None] = {}
+    for part in bundle.parts.values():
+        if part.template:
+            found.update(dict.fromkeys(_findings(part, bundle.schema)))
+    return tuple(found)
+
+
+def _findings(part: Part, schema: Schema) -> list[Problem]:
     from provisioning import lint
     from provisioning.render import samples
 
     found: list[Problem] = []
-    for part in bundle.parts.values():
-        if not part.template:
-            continue
-        try:
-            text = samples.render_sample(bundle.schema, part.name, part.template, part.template_file)
-        except ProblemsFound as trouble:
-            found += [replace(problem, code=problem.code or "jinja") for problem in trouble.problems]
-            continue
-        found += lint.lint_template(text, part.template_file, settings.PORTAL_REGION)
-    return tuple(found)
+    linted: set[str] = set()
+    for context in samples.sample_contexts(
+        part.name, _inputs_of(part, schema), instance_input_type=schema.service.raw if schema.service else {}
+    ):
+        sample = samples.render_sample(part.template, part.template_file, context, engines.render_pool().render)
+        found += [replace(problem, code=problem.code or "render") for problem in sample.problems]
+        if sample.text is not None and sample.text not in linted:
+            linted.add(sample.text)
+            found += lint.lint_template(sample.text, part.template_file, settings.PORTAL_REGION)
+    return found
+
+
+def _inputs_of(part: Part, schema: Schema) -> Mapping[str, Any]:
+    """The JSON Schema of the inputs that a part is rendered with."""
+    of = {"infrastructure": schema.environment, "instance": schema.service, "pipeline": schema.pipeline}[part.name]
+    return of.raw if of else {}
 
 
 def incompatibilities(template: Template, major: int, minor: int | None, bundle: Bundle) -> tuple[Problem, ...]:
@@ -56,7 +76,7 @@ def incompatibilities(template: Template, major: int, minor: int | None, bundle:
     if minor is not None:
         rows = rows.filter(minor__lt=minor)
     older = rows.select_related("template").order_by("-minor").first()
-    return schema.compatible(queries.schema_of(older), bundle.schema) if older else ()
+    return compatible(queries.schema_of(older), bundle.schema) if older else ()
 
 
 def drive(version_id: int) -> None:
