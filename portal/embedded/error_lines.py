@@ -5,11 +5,11 @@ from pathlib import Path
 
 STAMPED = re.compile(r"^\[?\d{4}-\d\d-\d\d[ T]")
 ERROR = re.compile(r"^\[?\d{4}-\d\d-\d\d[ T].{0,60}?\b(ERROR|CRITICAL)\b")
-LONGEST_BLOCK = 40  # lines
+LONGEST_BLOCK = 10  # lines
 
 
 class ErrorLines:
-    """Follows one log file. An error is its line and the traceback below it."""
+    """Follows one log file. Of an error it shows the line and the exceptions below it; the log has the whole story."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,7 +34,7 @@ class ErrorLines:
                 self.left = LONGEST_BLOCK
             elif STAMPED.match(line):
                 self.left = 0
-            if self.left:
+            if self.left and line and not line.startswith((" ", "Traceback")):
                 self.left -= 1
                 shown.append(line)
         return shown

@@ -1,6 +1,7 @@
 """The folder that holds all state of the embedded stack. One supervisor at a time may use it."""
 
 import base64
+import errno
 import fcntl
 import json
 import os
@@ -76,6 +77,8 @@ def open_place(root: Path) -> Place:
             os.fsync(probe.fileno())
         lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as trouble:
+        if trouble.errno == errno.ENOSPC:
+            raise CannotStart(f"the disk of DATA_DIR {root} is full: make room, or choose another DATA_DIR") from None
         raise CannotStart(
             f"DATA_DIR {root} cannot be written ({trouble.strerror}): choose another, for example "
             "DATA_DIR=/var/tmp/deuteron make run"

@@ -84,7 +84,7 @@ class Supervisor:
         args += ["--bind", f"{LOOPBACK}:{self.settings.port}", "--worker-class", "gthread"]
         args += ["--workers", "1", "--threads", "8", "--graceful-timeout", "3", "--timeout", "90"]
         args += ["--keep-alive", "20", "--worker-tmp-dir", self.place.root / "run"]
-        return Child("web", args, self.env, self.place.log("web"))
+        return Child("web server", args, self.env, self.place.log("web"))
 
     def _worker(self) -> Child:
         args = [sys.executable, "-m", "celery", "--app", "portal.embedded.worker:app", "worker"]
@@ -260,6 +260,7 @@ def migrations_fingerprint() -> str:
 
 def main(env: Mapping[str, str]) -> int:
     """The exit code: 0 after a wanted stop, 2 with one sentence on stderr when it cannot start."""
+    os.umask(0o077)  # what is stored here is nobody else's
     try:
         settings = run_settings.read_settings(env)
         place = open_place(Path(settings.data_dir))
