@@ -201,6 +201,7 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "loggers": {name: {"level": "WARNING"} for name in ("botocore", "boto3", "cfnlint", "urllib3")},
 }
 # A wish for the in-memory engine (JSON, see provisioning/engines/memory.py) that then stands in for every other one.
 SIMULATION = json.loads(os.environ["SIMULATION"]) if os.environ.get("SIMULATION") else None
