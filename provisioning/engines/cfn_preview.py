@@ -23,7 +23,7 @@ def preview(job: Job, stacks: Stacks, sessions: Sessions) -> Plan:
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return _everything(job)
     if not step.owned(stack):
-        return Plan(error=step.foreign(stack).reason)
+        return Plan(error=f"A stack named {stack.name} exists already and was not made for this target.")
     if stack.status == "ROLLBACK_COMPLETE":
         return _everything(job)
     if stack.status not in UPDATABLE:

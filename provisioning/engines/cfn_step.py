@@ -41,6 +41,7 @@ class Step:
     def __init__(self, job: Job, state: Handle, stacks: Stacks, sessions: Sessions, clock: Callable[[], float]) -> None:
         self.job = job
         self.state = state
+        self._before = state
         self.stacks = stacks
         self.sessions = sessions
         self._clock = clock
@@ -83,10 +84,14 @@ class Step:
     def owned(self, stack: Stack) -> bool:
         """Whether the stack is this target's: recorded by us, tagged by us, or by AWS Proton for the same target.
 
+        A handle only ever holds a stack that passed this before.
         A stack that only waits for its change set may not have its tags yet: it is ours when only we have change
         sets on it, since its name has our hash.
         """
-        if stack.id == self.job.identifier or stack.tags.get(DEPLOYMENT_TAG) == self.job.deployment:
+        if (
+            stack.id in (self._before.stack, self.job.identifier)
+            or stack.tags.get(DEPLOYMENT_TAG) == self.job.deployment
+        ):
             return True
         target = _target(self.job.tags)
         if target and _target(stack.tags) == target:
@@ -159,7 +164,11 @@ class Step:
     def unclear(self, reason: str) -> Unclear:
         return Unclear(reason, self.state.dump(), cfn_events.shown(self.news))
 
-    def foreign(self, stack: Stack) -> Outcome:
+    def foreign(self, stack: Stack) -> Result:
+        """Not ours and not touched. One that is being deleted is waited for; the handle must not take it for ours."""
+        if stack.status == "DELETE_IN_PROGRESS":
+            self.state, self.news = self._before, []
+            return self.progress("Waiting for another stack of that name to be deleted")
         return self.failed(
             f"A stack named {stack.name} exists already in account {self.job.target.account_id} and was not made for "
             "this target. Nothing was touched. Remove or rename it, then try again.",

@@ -315,7 +315,7 @@ def test_a_stack_of_somebody_else_is_not_touched(cloudformation: Bench, own: Cal
     assert "was not made for this target" in outcome.reason
     removal = cloudformation.finish(cloudformation.job(intent="remove"))
     assert removal.status == "failed"
-    assert cloudformation.engine.preview(job).error == outcome.reason
+    assert "was not made for this target" in cloudformation.engine.preview(job).error
     assert cloudformation.ledger == []
 
 
