@@ -26,6 +26,7 @@ from portal.queries import deployments, environments, services
 from portal.queries.templates import may_use_drafts
 
 __all__ = [
+    "access_key",
     "deployment",
     "draft",
     "environment",
@@ -153,3 +154,11 @@ def user_account(user: User, username: str, *, write: bool = False) -> User:
 
 def team(user: User, name: str, *, write: bool = False) -> Team:
     return _checked(user, Team.objects.filter(name=name).first(), f"team {name} does not exist", write)
+
+
+def access_key(user: User, key_id: str) -> AccessKey:
+    """Keys are their owner's, and admins may revoke them; to others they do not exist."""
+    found = AccessKey.objects.select_related("user").filter(pk=key_id).first()
+    if found is not None and not may_change(user, found):
+        found = None
+    return _checked(user, found, f"there is no access key {key_id}", False)

@@ -1,17 +1,56 @@
-"""Being written."""
+"""Settings: what there is to set, roles of the management account, the audit log."""
 
-from typing import Any
-
+from django.conf import settings as django_settings
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 
+from portal import access
+from portal.actions import accounts as actions
+from portal.enums import Role
+from portal.errors import PortalError
+from portal.models import AccountSettings
+from portal.queries import audit as audit_queries
+from portal.web.forms.people import RolesForm
+from portal.web.page import done, page
 
-def settings(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+EVENTS_PER_PAGE = 100
 
 
-def roles(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+def settings(request: HttpRequest) -> HttpResponse:
+    context = {
+        "account_id": django_settings.PORTAL_ACCOUNT_ID,
+        "region": django_settings.PORTAL_REGION,
+        "endpoint": django_settings.PORTAL_PUBLIC_URL,
+        "teams": list(request.user.teams.all()),
+    }
+    return page(request, "settings/index.html", context)
 
 
-def audit(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+def roles(request: HttpRequest) -> HttpResponse:
+    """Everybody may read them; admins change them."""
+    row = AccountSettings.get()
+    initial = {name: getattr(row, name) for name in RolesForm.base_fields}
+    form = RolesForm(request.POST or None, initial=initial)
+    if request.method == "POST":
+        access.require(request.user, Role.ADMIN)
+        if form.is_valid():
+            try:
+                actions.update_settings(by=request.user, **form.cleaned_data)
+            except PortalError as refusal:
+                form.take(refusal)
+            else:
+                return done(request, "roles", message="Saved.")
+    context = {"form": form, "row": row}
+    return page(request, "settings/roles.html", context, status=422 if form.errors else 200)
+
+
+def audit(request: HttpRequest) -> HttpResponse:
+    access.require(request.user, Role.PLATFORM)
+    target, actor = request.GET.get("target", "")[:400], request.GET.get("actor", "")[:150]
+    rows = audit_queries.recent(target=target, actor=actor, limit=None)
+    context = {
+        "target": target,
+        "actor": actor,
+        "page_obj": Paginator(rows, EVENTS_PER_PAGE).get_page(request.GET.get("page")),
+    }
+    return page(request, "settings/audit.html", context, partial="events")
