@@ -12,20 +12,18 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from provisioning.names import Names
 from provisioning.problems import Problem, ProblemsFound
+from provisioning.tar_reader import tar_members
 
 MAX_ARCHIVE = 10 * 1024 * 1024  # AWS Proton: bundle size, 10 MB
 MAX_UNPACKED = 50 * 1024 * 1024
 MAX_RATIO = 100  # unpacked to packed, looked at above RATIO_FROM bytes
 RATIO_FROM = 1024 * 1024
 MAX_MEMBERS = 10_000  # junk and folders included
-MAX_HEADER = 16 * 1024  # an extended tar header: a name of 4096 characters fits
 _CHUNK = 64 * 1024
-_EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME}
-_EXTENDED |= {tarfile.GNUTYPE_LONGLINK}
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 
 
@@ -79,34 +77,17 @@ class _Counter:
             raise refused(f"The archive unpacks to more than {MAX_RATIO} times its size.")
 
 
-class _Member(tarfile.TarInfo):
-    """A header that is checked before tarfile acts on it (CVE-2024-6232 and CVE-2025-8194: hostile headers)."""
-
-    @classmethod
-    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_Member":
-        member = super().frombuf(buf, encoding, errors)
-        if member.size < 0:
-            raise refused("The archive has a member of negative size.")
-        if member.type in _EXTENDED and member.size > MAX_HEADER:
-            raise refused(f"The archive has a header longer than {MAX_HEADER // 1024} KB.")
-        return member
-
-
 def _read_tar(source: _Readable, packed: int, names: Names) -> None:
     counter = _Counter(packed, source)
-    with tarfile.open(fileobj=counter, mode="r|", tarinfo=_Member) as archive:  # type: ignore[call-overload]
-        for number, member in enumerate(archive, start=1):
-            archive.members = []  # tarfile keeps every member it has seen
-            _check_count(number)
-            name = names.clean(member.name)
-            if name is None or member.isdir():
-                continue
-            if not member.isreg() or member.issparse():
-                names.refuse(member.name, "is a link or a device; only plain files can be in a bundle")
-                continue
-            content = archive.extractfile(member)
-            assert content is not None
-            names.add(name, content.read)
+    for number, member in enumerate(tar_members(counter.read), start=1):
+        _check_count(number)
+        name = names.clean(member.name)
+        if name is None or member.kind == "folder":
+            continue
+        if member.kind == "file":
+            names.add(name, member.read)
+        else:
+            names.refuse(member.name, "is a link or a device; only plain files can be in a bundle")
 
 
 def _read_zip(data: bytes, names: Names) -> None:

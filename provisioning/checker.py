@@ -32,7 +32,7 @@ class Checker:
     def problems(self, value: Any, path: str = "") -> list[tuple[Problem, ValidationError]]:
         """Every error of a value, with the failure it came from. Pointers start with ``path``."""
         return [
-            (Problem(path + pointer(*failure.absolute_path), sentence(failure)), failure)
+            (Problem(path + pointer(*failure.relative_path), sentence(failure)), failure)
             for failure in self._validator.iter_errors(value)
         ]
 
@@ -45,7 +45,10 @@ def sentence(failure: ValidationError) -> str:
 
 def shown(value: Any) -> str:
     """A value as it would be written in a spec, cut where it is long."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, str):
+        text = value
+    else:
+        text = str(value) if type(value) in (int, float) else json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -103,17 +106,15 @@ def _type(validator: Any, kind: str, instance: Any, schema: Mapping[str, Any]) -
 def _enum(validator: Any, choices: list[Any], instance: Any, schema: Mapping[str, Any]) -> Failures:
     if instance is None and schema.get("nullable"):
         return
-    if not any(_same(choice, instance) for choice in choices):
+    if not any(same(choice, instance) for choice in choices):
         yield ValidationError("enum")
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Equal as JSON: true is not 1, 1.0 is 1."""
-    return canonical(one) == canonical(other) if isinstance(one, bool | list | dict) else _plain_same(one, other)
-
-
-def _plain_same(one: Any, other: Any) -> bool:
-    return bool(one == other) and not isinstance(other, bool)
+    if isinstance(one, list | dict):
+        return isinstance(other, list | dict) and canonical(one) == canonical(other)
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def canonical(value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from provisioning.checker import canonical, shown
+from provisioning.checker import same, shown
 from provisioning.problems import Problem, pointer
 from provisioning.schema_keywords import as_number
 from provisioning.schema_model import MISSING, InputType, Property
@@ -27,7 +27,7 @@ def check_inputs(
         return {}, tuple(problems)
     given = _convert_object(inputs, input_type.properties, input_type.raw, path, problems)
     for problem, failure in input_type.checker.problems(given, path):
-        if not _is_default(failure, input_type.properties):
+        if not _is_default(failure, input_type):
             problems.append(problem)
     return _with_defaults(given, input_type.properties), tuple(problems)
 
@@ -153,19 +153,16 @@ _CONVERT: Mapping[str, Callable[[Property, Any, str, list[Problem]], Any]] = {
 }
 
 
-def _is_default(failure: ValidationError, properties: Sequence[Property]) -> bool:
+def _is_default(failure: ValidationError, inputs: InputType) -> bool:
     """Whether a failure is about a value that its property's author gave as the default."""
+    if failure.validator == "required":
+        return False
     prop: Property | None = None
-    for part in failure.absolute_path:
-        if isinstance(part, int):
-            prop = prop.items if prop else None
-        else:
-            prop = next((one for one in (prop.properties if prop else properties) if one.name == part), None)
+    for part in failure.relative_path:
+        prop = (prop.items if prop else None) if isinstance(part, int) else (prop or inputs).by_name.get(part)
         if prop is None:
             return False
-    if prop is None or prop.default is MISSING or failure.validator == "required":
-        return False
-    return canonical(prop.default) == canonical(failure.instance)
+    return prop is not None and prop.default is not MISSING and same(prop.default, failure.instance)
 
 
 def _with_defaults(given: dict[str, Any], properties: Sequence[Property]) -> dict[str, Any]:

@@ -233,13 +233,45 @@ def test_a_tar_header_of_negative_size_is_refused() -> None:
     data[124:136] = b"\xff" * 12
     data[148:156] = b"        "
     data[148:156] = f"{sum(data[:512]):06o}\0 ".encode()
-    assert messages(bytes(data)) == ["The archive has a member of negative size."]
+    assert messages(bytes(data)) == ["The archive is damaged and cannot be read: a member has a negative size."]
 
 
 def test_a_huge_extended_header_is_refused() -> None:
     info, content = member("a", b"x")
-    info.pax_headers = {"comment": "1" * 20_000}
-    assert messages(tar_of((info, content))) == ["The archive has a header longer than 16 KB."]
+    info.pax_headers = {"comment": "1" * 70_000}
+    assert messages(tar_of((info, content))) == [
+        "The archive is damaged and cannot be read: a header is longer than 64 KB."
+    ]
+
+
+@pytest.mark.parametrize(
+    "record", [b"9" * 60_000, b"1 " * 30_000, b"7 a=b", b"999 a=b\n", b"-7 a=b\n", b"0 a=b\n", b"x"]
+)
+def test_an_extended_header_of_nonsense_is_refused(record: bytes) -> None:
+    """CVE-2024-6232: tarfile backtracked for minutes over such headers."""
+    data = tar_of(member("x", record, kind=tarfile.XHDTYPE), member("a", b"x"), form=tarfile.USTAR_FORMAT)
+    assert [message.split(":")[0] for message in messages(data)] == ["The archive is damaged and cannot be read"]
+
+
+def test_a_name_in_an_extended_header_is_checked_like_any_other() -> None:
+    data = tar_of(member("x", b"18 path=../escape\n", kind=tarfile.XHDTYPE), member("a", b"x"))
+    assert messages(data) == ["../escape leads out of the bundle (..)."]
+
+
+def test_long_names_are_read_in_every_dialect() -> None:
+    files = {"/".join(["folder" * 10, "é" * 100, "file"]): b"x", "short": b"y"}
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        assert read_archive(tar_of(*(member(*file) for file in files.items()), form=form)) == files
+
+
+def test_attributes_of_one_member_do_not_reach_the_next() -> None:
+    data = tar_of(member("x", b"12 path=one\n", kind=tarfile.XHDTYPE), member("a", b"1"), member("b", b"2"))
+    assert read_archive(data) == {"one": b"1", "b": b"2"}
+
+
+def test_what_a_git_archive_holds_is_read() -> None:
+    data = tar_of(member("pax_global_header", b"19 comment=abcdefg\n", kind=tarfile.XGLTYPE), member("a", b"1"))
+    assert read_archive(data) == {"a": b"1"}
 
 
 @given(
