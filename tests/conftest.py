@@ -1,7 +1,9 @@
 """What every test may ask for."""
 
 import os
+from pathlib import Path
 
+Path(__file__).parents[1].joinpath(".artifacts").mkdir(exist_ok=True)  # the test database's directory
 os.environ.setdefault("DEUTERON_TOOLING", "true")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs beside Django's ORM in journeys
 

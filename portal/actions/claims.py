@@ -24,7 +24,9 @@ class LostClaim(Exception):
 
 
 def from_now(seconds: float) -> ExpressionWrapper:
-    """A point in time on the database's clock."""
+    """A point in time on the database's clock; 0 is due at once, whatever the clock's resolution."""
+    if not seconds:
+        return ExpressionWrapper(Now(), output_field=DateTimeField())
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
 
 
