@@ -9,7 +9,7 @@ export PORT DATA_DIR
 
 PYTHON := .venv/bin/python
 OWN_ASSETS := $(shell find static/css static/js static/img templates portal/web portal/templatetags -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
-TOOLING := DEUTERON_TOOLING=true DATA_DIR=$(CURDIR)/.artifacts/tooling
+TOOLING := DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory:
 
 .PHONY: help run setup test check format lock browser
 
@@ -58,7 +58,7 @@ check: .venv/dev.stamp
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/djlint --lint --quiet templates
-	@.venv/bin/bandit --quiet --recursive --configfile pyproject.toml portal provisioning
+	@.venv/bin/bandit --quiet --recursive --severity-level high --configfile pyproject.toml portal provisioning
 	@$(TOOLING) $(PYTHON) manage.py makemigrations --check --dry-run
 	@bin/check-deploy
 	@bin/check-locks

@@ -79,9 +79,10 @@ class Child:
         return f"exit code {code}"
 
     def plan_restart(self) -> float:
-        """Set the time of the next start and return the delay in seconds: 0, 1, 2, 4 … 30."""
+        """End what it left behind, set the time of the next start and return the delay in seconds: 0, 1, 2, 4 … 30."""
         if time.monotonic() - self.started_at > STABLE:
             self.failures = 0
+        self._end_group()
         delay = 0.0 if self.failures == 0 else min(2.0 ** (self.failures - 1), LONGEST_BACK_OFF)
         self.failures += 1
         self.start_again_at = time.monotonic() + delay
@@ -98,9 +99,14 @@ class Child:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0.0, deadline - time.monotonic()))
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._end_group()
         self.process.wait()
+
+    def _end_group(self) -> None:
+        """Kill whatever is left of the child's session."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def last_lines(self, count: int = 15) -> str:
         try:
