@@ -9,7 +9,16 @@ from django.db.models import Q
 from django.urls import reverse
 
 from portal.enums import RUNNING, DeploymentStatus, DeploymentTargetType, Staleness, TemplateVersionStatus
-from portal.models import Environment, ServiceInstance, ServicePipeline, Team, Template, TemplateVersion, User
+from portal.models import (
+    Environment,
+    ServiceInstance,
+    ServicePipeline,
+    Team,
+    Template,
+    TemplateVersion,
+    UsageRecord,
+    User,
+)
 from portal.models.deployments import Deployable
 
 FAILED = frozenset({DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED})
@@ -61,6 +70,22 @@ def distance_of(target: Deployable, template: Template) -> Distance:
     """The distance of one environment, instance or pipeline."""
     rows = _published([template.pk]).get(template.pk, [])
     return distance(target.shown_version, rows[0] if rows else None, rows)
+
+
+def distances_of(targets: Iterable[tuple[Deployable, Template]]) -> dict[str, Distance]:
+    """The distance of each, by its ARN. One query, however many there are."""
+    pairs = list(targets)
+    published = _published({template.pk for _, template in pairs})
+    found = {}
+    for target, template in pairs:
+        rows = published.get(template.pk, [])
+        found[target.arn] = distance(target.shown_version, rows[0] if rows else None, rows)
+    return found
+
+
+def intervals_of(target: Deployable) -> list[UsageRecord]:
+    """Which version this target ran from when until when, the newest first."""
+    return list(UsageRecord.objects.filter(target_arn=target.arn, started_at__gte=target.created_at)[:20])
 
 
 def _published(template_ids: Iterable[int] | None = None) -> dict[int, list[TemplateVersion]]:

@@ -72,7 +72,12 @@ def of_draft(user: User, draft: Draft, document: Document, shape: Shape) -> Rend
 
 
 def of_update(
-    user: User, target: Environment | ServiceInstance, version: TemplateVersion, document: Document, shape: Shape, spec: str
+    user: User,
+    target: Environment | ServiceInstance,
+    version: TemplateVersion,
+    document: Document,
+    shape: Shape,
+    spec: str,
 ) -> Rendered:
     """What would run instead of what runs now."""
     hidden = secret_values(document, shape)

@@ -122,7 +122,13 @@ def test_there_is_a_builder_for_every_kind_of_property():
 
 def test_the_name_of_a_field_is_its_json_pointer():
     names = {field.pointer for field in flat(fields(input_type().properties, FILLED, prefix="/spec"))}
-    assert {"/spec/name", "/spec/subnets/1", "/spec/rules/0/from", "/spec/network/nat/count", "/spec/tags/a~1b~0c"} <= names
+    assert {
+        "/spec/name",
+        "/spec/subnets/1",
+        "/spec/rules/0/from",
+        "/spec/network/nat/count",
+        "/spec/tags/a~1b~0c",
+    } <= names
 
 
 def test_an_untouched_form_sends_no_default():
@@ -158,11 +164,16 @@ def test_text_that_is_no_number_is_kept_for_the_checker_to_complain():
     inputs = read({"/spec/port": ["eighty"]}, kind, "/spec")
     problems = check_inputs(inputs, kind, path="/spec")[1]
     field = one(kind, inputs, problems=problems)
-    assert (inputs, field.value, [problem.path for problem in field.problems]) == ({"port": "eighty"}, "eighty", ["/spec/port"])
+    assert (inputs, field.value, [problem.path for problem in field.problems]) == (
+        {"port": "eighty"},
+        "eighty",
+        ["/spec/port"],
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("8", 8), (" 8 ", 8), ("-1.5", -1.5), ("1e3", 1000.0), ("nan", "nan"), ("1_000", "1_000"), ("٣", "٣")]
+    ("text", "value"),
+    [("8", 8), (" 8 ", 8), ("-1.5", -1.5), ("1e3", 1000.0), ("nan", "nan"), ("1_000", "1_000"), ("\u0663", "\u0663")],
 )
 def test_numbers_are_read_as_written(text: str, value: Any):
     assert read({"/spec/n": [text]}, of("n: {type: number}"), "/spec") == {"n": value}
@@ -191,7 +202,8 @@ def test_a_value_that_is_no_choice_is_shown_and_not_lost():
 
 def test_a_default_of_another_type_is_offered_as_it_is():
     field = one(of("public: {type: boolean, default: public}"))
-    assert [(choice.value, choice.selected) for choice in field.choices] == [("true", False), ("false", False), ("public", True)]
+    assert [choice.value for choice in field.choices] == ["true", "false", "public"]
+    assert [choice.value for choice in field.choices if choice.selected] == ["public"]
 
 
 def test_a_constant_is_locked_and_cannot_be_posted():
@@ -215,11 +227,13 @@ def test_a_secret_is_never_echoed_and_an_empty_one_keeps_the_old():
 
 def test_secrets_are_taken_out_at_every_depth():
     kind = of("a: {type: object, properties: {token: {type: string, writeOnly: true}, b: {type: string}}}")
-    assert without_secrets(kind.properties, {"a": {"token": "s", "b": "t"}, "extra": 1}) == {"a": {"b": "t"}, "extra": 1}
+    inputs = {"a": {"token": "s", "b": "t"}, "extra": 1}
+    assert without_secrets(kind.properties, inputs) == {"a": {"b": "t"}, "extra": 1}
 
 
 def test_keys_that_the_schema_does_not_know_survive_the_form():
-    assert read({"/spec/name": ["x"]}, of("name: {type: string}"), "/spec", base={"waves": 3}) == {"name": "x", "waves": 3}
+    kind = of("name: {type: string}")
+    assert read({"/spec/name": ["x"]}, kind, "/spec", base={"waves": 3}) == {"name": "x", "waves": 3}
 
 
 def test_empty_rows_are_left_out_but_kept_while_the_form_is_drawn_again():
@@ -298,7 +312,8 @@ def test_a_value_of_the_wrong_shape_is_shown_as_text():
 
 
 def test_the_summary_links_each_problem_to_its_field_or_the_nearest_around_it():
-    kind = of("name: {type: string}", "rules: {type: array, items: {type: object, properties: {from: {type: integer}}}}")
+    rows = "{type: array, items: {type: object, properties: {from: {type: integer}}}}"
+    kind = of("name: {type: string}", f"rules: {rows}")
     drawn = fields(kind.properties, {"rules": [{}]}, prefix="/spec")
     problems = [
         Problem("/spec/rules/0/from/deeper", "wrong"),

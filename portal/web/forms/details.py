@@ -20,23 +20,28 @@ class Details(forms.Form):
     def add_prefix(self, field_name: str) -> str:
         return f"/{field_name}"
 
-    def drawn(self) -> list[Field]:
-        return [self._drawn(name) for name in self.fields]
+    def drawn(self, problems: Iterable[Problem] = ()) -> list[Field]:
+        """All fields; ``problems`` are those that an action found beyond the form's own."""
+        told = list(problems)
+        return [self._drawn(name, told) for name in self.fields]
 
     def draw(self, path: str) -> list[Field]:
         """The one field of a pointer; [] where there is none."""
         name = path.removeprefix("/")
-        return [self._drawn(name)] if name in self.fields else []
+        return [self._drawn(name, ())] if name in self.fields else []
 
-    def _drawn(self, name: str) -> Field:
+    def _drawn(self, name: str, told: Iterable[Problem]) -> Field:
         bound = self[name]
         value = bound.value()
         text = "" if value is None else str(value)
         choices = ()
         if isinstance(bound.field, forms.ChoiceField):
-            choices = tuple(Choice(str(key), str(label), selected=str(key) == text) for key, label in bound.field.choices)
+            choices = tuple(
+                Choice(str(key), str(label), selected=str(key) == text) for key, label in bound.field.choices
+            )
         kind = "select" if choices else "multiline" if isinstance(bound.field.widget, forms.Textarea) else "text"
         messages = self.errors.get(name, ()) if self.is_bound else ()
+        own = [Problem(f"/{name}", str(message)) for message in messages]
         return Field(
             pointer=f"/{name}",
             id=dom_id(f"/{name}"),
@@ -47,7 +52,7 @@ class Details(forms.Form):
             required=bound.field.required,
             choices=choices,
             attrs=(("spellcheck", "false"),) if kind == "text" else (),
-            problems=tuple(Problem(f"/{name}", str(message)) for message in messages),
+            problems=tuple(dict.fromkeys((*own, *(problem for problem in told if problem.path == f"/{name}")))),
         )
 
     def problems(self) -> list[Problem]:
@@ -112,9 +117,14 @@ class EnvironmentDetails(Details):
     description = forms.CharField(required=False, max_length=500, help_text="What it is for. Up to 500 characters.")
     team = forms.ChoiceField(label="Owner team", required=False, help_text="Who answers for it.")
     account_id = forms.CharField(
-        label="AWS account", required=False, max_length=12, help_text="Twelve digits. Left empty: this portal's own account."
+        label="AWS account",
+        required=False,
+        max_length=12,
+        help_text="Twelve digits. Left empty: this portal's own account.",
     )
-    proton_service_role_arn = forms.CharField(label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP)
+    proton_service_role_arn = forms.CharField(
+        label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
+    )
 
     def __init__(self, *args: Any, user: User, versions: Iterable[TemplateVersion], **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -140,7 +150,9 @@ class ServiceDetails(Details):
     name = forms.CharField(label="Service name", help_text=NAME_HELP)
     version = forms.ChoiceField(label="Template version")
     description = forms.CharField(required=False, max_length=500, help_text="What it does. Up to 500 characters.")
-    team = forms.ChoiceField(label="Owner team", required=False, help_text="Its members may change and delete the service.")
+    team = forms.ChoiceField(
+        label="Owner team", required=False, help_text="Its members may change and delete the service."
+    )
     repository_id = forms.CharField(
         label="Repository", required=False, max_length=200, help_text="Owner and name. Example: payments/api"
     )
@@ -152,9 +164,7 @@ class ServiceDetails(Details):
         help_text="Of the CodeStar connection that the pipeline reads the repository with.",
     )
 
-    def __init__(
-        self, *args: Any, user: User, versions: Iterable[TemplateVersion], has_pipeline: bool, **kwargs: Any
-    ):
+    def __init__(self, *args: Any, user: User, versions: Iterable[TemplateVersion], has_pipeline: bool, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.user = user
         self.fields["version"].choices = version_choices(versions)
@@ -171,7 +181,9 @@ class ServiceDetails(Details):
 class EnvironmentEdit(Details):
     description = forms.CharField(required=False, max_length=500, help_text="What it is for. Up to 500 characters.")
     team = forms.ChoiceField(label="Owner team", required=False, help_text="Who answers for it.")
-    proton_service_role_arn = forms.CharField(label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP)
+    proton_service_role_arn = forms.CharField(
+        label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
+    )
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -180,7 +192,9 @@ class EnvironmentEdit(Details):
 
 class ServiceEdit(Details):
     description = forms.CharField(required=False, max_length=500, help_text="What it does. Up to 500 characters.")
-    team = forms.ChoiceField(label="Owner team", required=False, help_text="Its members may change and delete the service.")
+    team = forms.ChoiceField(
+        label="Owner team", required=False, help_text="Its members may change and delete the service."
+    )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any):
         super().__init__(*args, **kwargs)

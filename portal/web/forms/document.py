@@ -25,6 +25,8 @@ from portal.web.forms.spec import (
     read,
     text_of,
 )
+from portal.web.forms.spec import without_secrets as clean
+from portal.web.forms.spec_fields import replaced
 from provisioning.problems import Problem, pointer
 from provisioning.schema import Property, Schema
 from provisioning.spec import InstanceSpec, Kind, Spec, check_spec, dump_spec, parse_spec
@@ -186,23 +188,34 @@ def posted(post: Mapping[str, Any], shape: Shape, base: Document, *, keep_blank:
     if shape.kind == "environment":
         given = read(tree, shape.schema.environment, "/spec", base=base.get("spec"), keep_blank=keep_blank)
         return {"spec": given}
-    before = base.get("instances", [])
-    entries = [
-        {
-            "name": (node.child("name").text or "").strip(),
-            "environment": node.child("environment").text or "",
-            "spec": read(
-                tree, shape.schema.service, f"/instances/{index}/spec",
-                base=before[index].get("spec") if index < len(before) else None, keep_blank=keep_blank,
-            ),
-        }
-        for index, node in tree.at("/instances").numbered()
-    ]  # fmt: skip
+    entries = posted_instances(tree, shape, base, keep_blank=keep_blank)
     made: Document = {"instances": entries, "pipeline": base.get("pipeline", {})}
     if shape.has_pipeline:
         pipeline = read(tree, shape.schema.pipeline, "/pipeline", base=base.get("pipeline"), keep_blank=keep_blank)
         made["pipeline"] = pipeline
     return made
+
+
+def posted_instances(
+    post: Mapping[str, Any] | Posted, shape: Shape, base: Document, *, keep_blank: bool = False
+) -> list[Document]:
+    """The entries of a service's instances that a form has, in its order."""
+    tree = post if isinstance(post, Posted) else Posted.of(post)
+    before = base.get("instances", [])
+    return [
+        {
+            "name": (node.child("name").text or "").strip(),
+            "environment": node.child("environment").text or "",
+            "spec": read(
+                tree,
+                shape.schema.service,
+                f"/instances/{index}/spec",
+                base=before[index].get("spec") if index < len(before) else None,
+                keep_blank=keep_blank,
+            ),
+        }
+        for index, node in tree.at("/instances").numbered()
+    ]
 
 
 def pressed(post: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -219,8 +232,6 @@ def edited(post: Mapping[str, Any], shape: Shape, base: Document) -> Document:
 
 def without_secrets(document: Document, shape: Shape) -> Document:
     """A copy for a draft: what was typed into secret fields is never kept."""
-    from portal.web.forms.spec import without_secrets as clean
-
     if shape.kind == "environment":
         return {"spec": clean(shape.properties_below("/spec")[0], document.get("spec", {}))}
     properties = shape.properties_below("/instances")[0]
@@ -326,8 +337,6 @@ def _fields(
 
 def _open(drawn: Iterable[Field]) -> list[Field]:
     """Without secret fields, at any depth."""
-    from portal.web.forms.spec_fields import replaced
-
     return [
         replaced(field, children=tuple(_open(field.children))) if field.children else field
         for field in drawn
@@ -337,8 +346,6 @@ def _open(drawn: Iterable[Field]) -> list[Field]:
 
 def secret_fields(document: Document, shape: Shape, problems: Iterable[Problem] = ()) -> list[Field]:
     """The secret fields of the whole form, each under the name of its section."""
-    from portal.web.forms.spec_fields import replaced
-
     drawn = sections(document, shape, problems, secrets=True)
     several = len(drawn) > 1
     return [

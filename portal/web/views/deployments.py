@@ -1,25 +1,199 @@
-"""Being written."""
+"""Deployments: list, live page, cancel, retry, and the decision about an unclear outcome."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import access
+from portal.actions import deployments as actions
+from portal.enums import DeploymentKind, DeploymentPhase, DeploymentStatus, DeploymentTargetType
+from portal.errors import Conflict, Invalid
+from portal.models import Deployment, DeploymentEvent
+from portal.queries import deployments as queries
+from portal.web.forms.document import Shape, parse
+from portal.web.page import done, page
+from portal.web.previews import HIDDEN, mask, secret_values
+from portal.web.views.lists import Filters, state_choices
+
+PER_PAGE = 50
+PHASES = (DeploymentPhase.QUEUED, DeploymentPhase.RENDERING, DeploymentPhase.APPLYING, DeploymentPhase.FINISHED)
 
 
-def deployments(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_GET
+def deployments(request: HttpRequest) -> HttpResponse:
+    filters = Filters.of(request)
+    columns = ("environment_name", "service_name", "instance_name", "template_name", "target_arn")
+    rows = filters.search(queries.visible_to(request.user), *columns)
+    if filters.state:
+        rows = rows.filter(status=filters.state)
+    if filters.who:
+        rows = rows.filter(actor_name__icontains=filters.who)
+    found = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "deployments": found.object_list,
+        "page_obj": found,
+        "filters": filters,
+        "states": state_choices(DeploymentStatus),
+    }
+    return page(request, "deployments/list.html", context, partial="rows")
 
 
-def deployment(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+def target_url(deployment: Deployment) -> str:
+    """Where the target is shown, whether or not it still exists."""
+    if deployment.target_type == DeploymentTargetType.ENVIRONMENT:
+        return reverse("environment", args=[deployment.environment_name])
+    if deployment.target_type == DeploymentTargetType.SERVICE_PIPELINE:
+        return reverse("service", args=[deployment.service_name])
+    return reverse("instance", args=[deployment.service_name, deployment.instance_name])
 
 
-def deployment_cancel(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+def steps(deployment: Deployment) -> list[dict[str, str]]:
+    """The phases as steps: done, current, failed or later. What failed in a phase stopped there."""
+    phase = DeploymentPhase(deployment.phase)
+    phase = DeploymentPhase.APPLYING if phase == DeploymentPhase.ATTENTION else phase
+    at = PHASES.index(phase)
+    failed = deployment.status in {DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED}
+    removing = deployment.kind == DeploymentKind.DELETE
+    labels = {DeploymentPhase.APPLYING: "Removing" if removing else "Applying", DeploymentPhase.FINISHED: "Finished"}
+    shown = [each for each in PHASES if not (removing and each == DeploymentPhase.RENDERING)]
+    made = []
+    for each in shown:
+        order = PHASES.index(each)
+        state = "done" if order < at else "later"
+        if order == at:
+            state = "current" if deployment.is_running else "failed" if failed else "done"
+        made.append({"label": labels.get(each, str(each.label)), "state": state})
+    return made
 
 
-def deployment_retry(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+def first_cause(events: list[DeploymentEvent]) -> DeploymentEvent | None:
+    """The first thing that really failed: what AWS cancels because of it fails later, and says so."""
+    failed = [event for event in events if event.failed]
+    real = [event for event in failed if "cancelled" not in event.message.lower()]
+    return next(iter(real or failed), None)
 
 
-def deployment_attention(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+ADVICE = {
+    "edit": "Change the inputs, then try again.",
+    "retry": "Mend the cause, then try again with the same inputs, or edit them.",
+    "delete": "Delete it: what was left behind cannot be updated any more.",
+    "continue-rollback": "Continue the rollback of the stack in the CloudFormation console, then try again.",
+}
+
+
+def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
+    events = list(queries.events_of(found))
+    target = actions.target_of(found)
+    is_last = target is not None and target.latest_id == found.pk
+    ended_badly = found.status in {DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED, DeploymentStatus.CANCELLED}
+    end = found.completed_at or datetime.now(UTC)
+    kinds = {
+        DeploymentTargetType.ENVIRONMENT: "environment-update",
+        DeploymentTargetType.SERVICE_INSTANCE: "instance-update",
+    }
+    names = [found.environment_name] if not found.service_name else [found.service_name, found.instance_name]
+    edit_url = ""
+    if found.target_type in kinds and found.kind != DeploymentKind.DELETE:
+        same = target is not None and target.shown_version is not None and target.shown_version.number == found.number
+        version = "current" if same else found.number
+        edit_url = f"{reverse(kinds[found.target_type], args=names)}?version={version}&from={found.pk}"
+    return {
+        "deployment": found,
+        "target": target,
+        "target_url": target_url(found) if target else "",
+        "steps": steps(found),
+        "events": events,
+        "cause": first_cause(events) if ended_badly else None,
+        "advice": ADVICE.get(found.next_action, found.next_action),
+        "elapsed": end - (found.started_at or found.created_at),
+        "outputs": list(found.outputs.all()),
+        "resources": list(found.provisioned_resources.all()),
+        "touched": _touched(events),
+        "may_retry": is_last and ended_badly,
+        "edit_url": edit_url if is_last and ended_badly else "",
+        "may_cancel": found.status == DeploymentStatus.IN_PROGRESS and found.kind == DeploymentKind.UPDATE,
+        "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
+        "version_exists": found.version_id is not None,
+    }
+
+
+def _touched(events: list[DeploymentEvent]) -> list[DeploymentEvent]:
+    """The newest event of each resource, in the order in which they began."""
+    latest = {event.resource: event for event in events if event.resource}
+    return list(latest.values())
+
+
+def _files(found: Deployment) -> dict[str, Any]:
+    """What was rendered and asked for, without secret values."""
+    hidden: tuple[str, ...] = ()
+    inputs = dict(found.inputs)
+    if found.version is not None:
+        shape = Shape.of(found.version)
+        document, _ = parse(found.spec, shape)
+        hidden = secret_values(document, shape) if document else ()
+        prefix = "/spec" if not found.service_name else "/instances/0/spec" if found.instance_name else "/pipeline"
+        inputs = {name: HIDDEN if shape.is_secret(f"{prefix}/{name}") else value for name, value in inputs.items()}
+    return {
+        "files": [
+            (f"file-{index}", path, mask(text, hidden)) for index, (path, text) in enumerate(found.rendered.items())
+        ],
+        "inputs": inputs,
+        "spec": mask(found.spec, hidden),
+    }
+
+
+@require_GET
+def deployment(request: HttpRequest, id: UUID) -> HttpResponse:
+    """The page, and its part that is asked for every two seconds while it runs. A part that finds another phase than
+    the one in the page brings the files along."""
+    found = access.deployment(request.user, id)
+    context = _context(request, found)
+    moved = request.GET.get("phase") != found.phase
+    if not request.htmx or moved:
+        context |= _files(found)
+    context["oob"] = bool(request.htmx) and moved
+    return page(request, "deployments/detail.html", context, partial="progress")
+
+
+def _target(found: Deployment) -> Any:
+    target = actions.target_of(found)
+    if target is None:
+        raise Conflict(f"{found.target_name} does not exist any more.")
+    return target
+
+
+@require_POST
+def deployment_cancel(request: HttpRequest, id: UUID) -> HttpResponse:
+    found = access.deployment(request.user, id, write=True)
+    cancelled = actions.cancel(by=request.user, target=_target(found))
+    return done(request, "deployment", cancelled.pk, message="Cancelling was asked for.")
+
+
+@require_POST
+def deployment_retry(request: HttpRequest, id: UUID) -> HttpResponse:
+    found = access.deployment(request.user, id, write=True)
+    again = actions.retry(by=request.user, deployment=found)
+    return done(request, "deployment", again.pk)
+
+
+@require_POST
+def deployment_attention(request: HttpRequest, id: UUID) -> HttpResponse:
+    found = access.deployment(request.user, id, write=True)
+    decision, reason = request.POST.get("decision", ""), request.POST.get("reason", "")
+    try:
+        actions.resolve_attention(by=request.user, deployment=found, decision=decision, reason=reason)
+    except Invalid as wrong:
+        context = {
+            **_context(request, found),
+            **_files(found),
+            "attention_problems": wrong.problems,
+            "decision": decision,
+            "reason": reason,
+        }
+        return page(request, "deployments/detail.html", context, status=422)
+    return done(request, "deployment", found.pk)

@@ -40,7 +40,7 @@ def _context(draft: Draft, step: str, **more: Any) -> dict[str, Any]:
             "name": name,
             "label": label,
             "url": reverse(f"draft-{name}", args=[draft.pk]),
-            "state": "now" if name == step else "done" if order.index(name) < order.index(step) else "later",
+            "state": "current" if name == step else "done" if order.index(name) < order.index(step) else "later",
         }
         for name, label in STEPS
     ]
@@ -316,7 +316,10 @@ def _review_page(
         rendered=rendered,
         account=draft.details.get("account_id") or "",
         role=draft.details.get("proton_service_role_arn") or "",
-        edit_urls={"details": reverse("draft-details", args=[draft.pk]), "inputs": reverse("draft-inputs", args=[draft.pk])},
+        edit_urls={
+            "details": reverse("draft-details", args=[draft.pk]),
+            "inputs": reverse("draft-inputs", args=[draft.pk]),
+        },
     )
     return page(request, "drafts/review.html", context, partial="spec-form", status=status)
 
@@ -372,6 +375,8 @@ def open_drafts(user: User, kind: str) -> Iterable[Draft]:
 
 def start_wizard(request: HttpRequest, kind: str) -> HttpResponse:
     """The first page of a wizard: choose a template, then its version. Posting makes the draft."""
+    if like := request.POST.get("like"):
+        return _like(request, kind, like)
     name = request.POST.get("template") or request.GET.get("template", "")
     noun = kind.lower()
     context: dict[str, Any] = {"kind": noun, "search": request.GET.get("q", "").strip()}
@@ -388,4 +393,33 @@ def start_wizard(request: HttpRequest, kind: str) -> HttpResponse:
             return done(request, "draft-details", draft.pk)
         context["problem"] = "Choose a version."
     context |= {"template": template, "versions": versions, "chosen": request.GET.get("version", "")}
-    return page(request, "drafts/version.html", context, partial="spec-form", status=422 if "problem" in context else 200)
+    return page(
+        request, "drafts/version.html", context, partial="spec-form", status=422 if "problem" in context else 200
+    )
+
+
+def _like(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+    """A draft with the answers of something that exists, its secrets left out. Only the name is asked anew."""
+    fetch = access.environment if kind == TemplateKind.ENVIRONMENT else access.service
+    model = fetch(request.user, name)
+    if isinstance(model, Environment):
+        version, text = model.shown_version, model.spec or (model.latest.spec if model.latest else "")
+        details = {"account_id": model.target_account_id, "proton_service_role_arn": model.proton_service_role_arn}
+    else:
+        shown = [one.shown_version for one in model.instances.all()]
+        version = max((one for one in shown if one), key=lambda one: (one.major, one.minor), default=None)
+        version, text = version or template_queries.recommended(model.template), model.spec
+        details = {"repository_id": model.repository_id, "branch_name": model.branch_name}
+        details |= {"repository_connection_arn": model.repository_connection_arn}
+    if version is None:
+        raise Conflict(f"{name} runs no template version that could be used again.")
+    draft = actions.start(by=request.user, template=model.template, version=version)
+    shape = Shape.of(version)
+    document, _ = documents.parse(text, shape)
+    if document is not None:
+        text, _ = documents.text_for(documents.without_secrets(document, shape), shape)
+    team = model.team.name if model.team else ""
+    draft = actions.save(
+        by=request.user, draft=draft, spec=text, details={**details, "description": model.description, "team": team}
+    )
+    return done(request, "draft-details", draft.pk, message=f"Started with the answers of {name}. Give it a name.")

@@ -1,33 +1,137 @@
-"""Being written."""
+"""Environments: list, page, wizard's start, edit, update, delete, cancel."""
 
-from typing import Any
+from functools import partial
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal import access
+from portal.actions import deployments as deployment_actions
+from portal.actions import environments as actions
+from portal.enums import DeploymentStatus, DeploymentUpdateType, Role, TemplateKind
+from portal.errors import Invalid
+from portal.models import Environment, Team
+from portal.queries import deployments, usage
+from portal.queries import environments as queries
+from portal.web.forms.details import EnvironmentEdit
+from portal.web.forms.spec import summary
+from portal.web.page import done, page
+from portal.web.views import updates
+from portal.web.views.drafts import start_wizard
+from portal.web.views.lists import Filters, confirmed, state_choices
+
+PER_PAGE = 50
 
 
-def environments(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_GET
+def environments(request: HttpRequest) -> HttpResponse:
+    filters = Filters.of(request)
+    rows = filters.search(
+        queries.visible_to(request.user), "name", "description", "template__name", "target_account_id"
+    )
+    if filters.state:
+        rows = rows.filter(latest__status=filters.state)
+    if filters.team:
+        rows = rows.filter(team__name=filters.team)
+    found = Paginator(rows.order_by("name"), PER_PAGE).get_page(request.GET.get("page"))
+    distances = usage.distances_of((row, row.template) for row in found)
+    context = {
+        "environments": found.object_list,
+        "page_obj": found,
+        "distances": distances,
+        "filters": filters,
+        "states": state_choices(DeploymentStatus),
+        "teams": Team.objects.all(),
+        "may_create": request.user.at_least(Role.PLATFORM),
+    }
+    return page(request, "environments/list.html", context, partial="rows")
 
 
-def environment_new(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_http_methods(["GET", "POST"])
+def environment_new(request: HttpRequest) -> HttpResponse:
+    access.require(request.user, Role.PLATFORM)
+    return start_wizard(request, TemplateKind.ENVIRONMENT)
 
 
-def environment(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
+    return {
+        "environment": found,
+        "target": found,
+        "distance": usage.distance_of(found, found.template),
+        "outputs": deployments.outputs_of(found),
+        "resources": deployments.resources_of(found),
+        "history": deployments.history_of(found)[:10],
+        "intervals": usage.intervals_of(found),
+        "instances": found.instances.select_related("service", "latest", "version__template"),
+        "blockers": queries.blockers_of_deletion(found),
+        "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
+    }
 
 
-def environment_edit(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_GET
+def environment(request: HttpRequest, name: str) -> HttpResponse:
+    found = access.environment(request.user, name)
+    return page(request, "environments/detail.html", _context(request, found), partial="now")
 
 
-def environment_update(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_http_methods(["GET", "POST"])
+def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
+    """The details that change nothing that runs."""
+    found = access.environment(request.user, name, write=True)
+    kept = {
+        "description": found.description,
+        "team": found.team.name if found.team else "",
+        "proton_service_role_arn": found.proton_service_role_arn,
+    }
+    form = EnvironmentEdit(request.POST or None, initial=kept)
+    problems = []
+    if request.method == "POST" and form.is_valid():
+        details = form.cleaned_data
+        try:
+            actions.update(
+                by=request.user,
+                environment=found,
+                deployment_type=DeploymentUpdateType.NONE,
+                description=details["description"],
+                team=Team.objects.filter(name=details["team"]).first(),
+                proton_service_role_arn=details["proton_service_role_arn"],
+            )
+        except Invalid as wrong:
+            problems = list(wrong.problems)
+        else:
+            return done(request, "environment", name, message="The details are saved.")
+    problems += form.problems() if form.is_bound else []
+    fields = form.drawn(problems)
+    context = {"environment": found, "fields": fields, "problems": summary(fields, problems)}
+    return page(request, "environments/edit.html", context, status=422 if problems else 200)
 
 
-def environment_delete(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_http_methods(["GET", "POST"])
+def environment_update(request: HttpRequest, name: str) -> HttpResponse:
+    found = access.environment(request.user, name, write=request.method == "POST")
+    deploy = partial(actions.update, by=request.user, environment=found)
+    return updates.update(request, found, deploy, updates.urls_of(found))
 
 
-def environment_cancel(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_http_methods(["GET", "POST"])
+def environment_delete(request: HttpRequest, name: str) -> HttpResponse:
+    found = access.environment(request.user, name, write=True)
+    context = {
+        "environment": found,
+        "blockers": queries.blockers_of_deletion(found),
+        "resources": deployments.resources_of(found),
+    }
+    if request.method == "POST":
+        if confirmed(request, name):
+            actions.delete(by=request.user, environment=found)
+            return done(request, "environment", name, message=f"{name} is being deleted.")
+        context["problem"] = f"Type {name} to confirm that you mean this environment."
+    return page(request, "environments/delete.html", context, status=422 if "problem" in context else 200)
+
+
+@require_POST
+def environment_cancel(request: HttpRequest, name: str) -> HttpResponse:
+    found = access.environment(request.user, name, write=True)
+    deployment_actions.cancel(by=request.user, target=found)
+    return done(request, "environment", name, message="Cancelling was asked for.")

@@ -1,21 +1,53 @@
-"""Being written."""
+"""Service instances: page, inputs, update, cancel. They are added and removed by editing their service."""
 
-from typing import Any
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal import access
+from portal.actions import deployments as deployment_actions
+from portal.actions import services as actions
+from portal.queries import deployments, usage
+from portal.web.page import done, page
+from portal.web.views import updates
 
 
-def instance(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_GET
+def instance(request: HttpRequest, name: str, instance: str) -> HttpResponse:
+    found = access.service_instance(request.user, name, instance)
+    context = {
+        "instance": found,
+        "service": found.service,
+        "target": found,
+        "distance": usage.distance_of(found, found.service.template),
+        "outputs": deployments.outputs_of(found),
+        "resources": deployments.resources_of(found),
+        "history": deployments.history_of(found)[:10],
+        "intervals": usage.intervals_of(found),
+        "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
+    }
+    return page(request, "services/instance.html", context, partial="now")
 
 
-def instance_edit(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_GET
+def instance_edit(request: HttpRequest, name: str, instance: str) -> HttpResponse:
+    """Editing inputs is an update that keeps the version."""
+    access.service_instance(request.user, name, instance)
+    return redirect(reverse("instance-update", args=[name, instance]) + "?version=current")
 
 
-def instance_update(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_http_methods(["GET", "POST"])
+def instance_update(request: HttpRequest, name: str, instance: str) -> HttpResponse:
+    found = access.service_instance(request.user, name, instance, write=request.method == "POST")
+    deploy = partial(actions.update_instance, by=request.user, instance=found)
+    return updates.update(request, found, deploy, updates.urls_of(found))
 
 
-def instance_cancel(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return HttpResponse("")
+@require_POST
+def instance_cancel(request: HttpRequest, name: str, instance: str) -> HttpResponse:
+    found = access.service_instance(request.user, name, instance, write=True)
+    deployment_actions.cancel(by=request.user, target=found)
+    return done(request, "instance", name, instance, message="Cancelling was asked for.")
