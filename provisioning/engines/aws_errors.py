@@ -1,5 +1,6 @@
 """What an AWS refusal means for whoever made the call."""
 
+import re
 from typing import Literal
 
 from botocore.exceptions import ClientError
@@ -53,6 +54,7 @@ _KINDS: dict[str, Kind] = {
         "raced",
     ),
 }
+_ABSENT = re.compile(r"(Stack|ChangeSet)\b.{0,2100}does not exist\.?$", re.DOTALL)
 _RACED_TEXTS = (
     "state and can not be updated",  # UpdateStack and CreateChangeSet while another operation runs
     "cannot be called from current stack status",  # CancelUpdateStack after the update ended
@@ -80,7 +82,7 @@ def kind(error: ClientError) -> Kind:
         return "unavailable"
     text = str(error.response.get("Error", {}).get("Message", ""))
     if code(error) == "ValidationError":
-        if "does not exist" in text:
+        if _ABSENT.match(text):
             return "absent"
         if any(part in text for part in _RACED_TEXTS):
             return "raced"

@@ -1,8 +1,11 @@
 """Stopping a deployment: before its change set is executed, or by rolling its update back."""
 
-from provisioning.engines import cfn_events
+from botocore.exceptions import ClientError
+
+from provisioning.engines import aws_errors, cfn_events
 from provisioning.engines.base import Outcome
 from provisioning.engines.cfn_apply import Apply
+from provisioning.engines.cfn_stacks import Stack
 from provisioning.engines.cfn_step import Result
 
 NOTHING_DONE = "Cancelled before anything was changed."
@@ -25,7 +28,17 @@ class Cancel(Apply):
             return self.give_up(stack, change_set, "cancelled", NOTHING_DONE)
         if not stack.moving:
             return self.end(change_set)
-        if stack.status == "UPDATE_IN_PROGRESS" and self.state.phase != "cancelling":
-            self.change(lambda: self.stacks.cancel_update(stack.id, token=f"{self.job.deployment}-cancel"))
-            return self.progress("Cancelling the update", state=self.state.but(phase="cancelling"))
+        if stack.status == "UPDATE_IN_PROGRESS" and self.state.phase != "cancelling" and not self.state.reason:
+            return self._roll_back(stack)
         return self.progress(f"Waiting for CloudFormation: {stack.status}")
+
+    def _roll_back(self, stack: Stack) -> Result:
+        try:
+            self.change(lambda: self.stacks.cancel_update(stack.id, token=f"{self.job.deployment}-cancel"))
+        except ClientError as error:
+            if aws_errors.kind(error) not in ("denied", "refused"):
+                raise
+            refusal = aws_errors.message(error)
+            state = self.state.but(phase="executing", reason=refusal)
+            return self.progress(f"The update cannot be cancelled and is watched: {refusal}", state=state)
+        return self.progress("Cancelling the update", state=self.state.but(phase="cancelling"))

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from provisioning.engines import aws_errors, cfn_handle, cfn_preview
 from provisioning.engines.base import EngineUnavailable, Job, Outcome, Plan, Progress, Unclear
@@ -22,7 +22,9 @@ from provisioning.engines.cfn_step import TooLate
 from provisioning.engines.session import NoAccess, Sessions
 
 _STEPS = {"apply": Apply, "remove": Remove, "cancel": Cancel}
+_UNDER_WAY = ("executing", "replacing", "deleting", "cancelling")
 MAX_RENEWALS = 3  # expired sessions in a row
+MAX_RACES = 20  # looks in a row at which something else seemed faster
 
 
 class CloudFormationEngine:
@@ -44,6 +46,8 @@ class CloudFormationEngine:
             return _denied(state, str(error))
         except ClientError as error:
             return self._refused(job, state, error)
+        except ParamValidationError as error:  # before anything was sent: an empty template, a name that is too long
+            return Outcome("failed", str(error), next_action="retry")
         except BotoCoreError as error:
             raise EngineUnavailable(str(error)) from error
 
@@ -57,6 +61,8 @@ class CloudFormationEngine:
             if aws_errors.kind(error) in ("throttled", "unavailable", "expired"):
                 raise EngineUnavailable(aws_errors.message(error)) from error
             return Plan(error=aws_errors.message(error))
+        except ParamValidationError as error:
+            return Plan(error=str(error))
         except BotoCoreError as error:
             raise EngineUnavailable(str(error)) from error
 
@@ -79,13 +85,15 @@ class CloudFormationEngine:
                 return _denied(state, f"{text}, also after the session was renewed.")
             case "unavailable":
                 raise EngineUnavailable(text) from error
-            case "raced" | "absent":
+            case "raced" | "absent" if state.polls < MAX_RACES:
                 return Progress(
                     state.but(polls=state.polls + 1).dump(), "Looking again: something else was faster", 1.0
                 )
             case "denied":
                 who = job.target.role_arn or f"the portal's own credentials for account {job.target.account_id}"
                 return _denied(state, f"{text} (as {who})")
+        if state.phase in _UNDER_WAY:
+            return Unclear(text, state.dump())
         return Outcome("failed", text, next_action="retry")
 
 
@@ -99,6 +107,6 @@ def _slower(state: Handle) -> Progress:
 
 def _denied(state: Handle, reason: str) -> Outcome | Unclear:
     """Not a failure when something may be under way: nobody can see how it ends."""
-    if state.phase in ("executing", "replacing", "deleting", "cancelling"):
+    if state.phase in _UNDER_WAY:
         return Unclear(f"{reason} The stack's operation goes on, and its end cannot be seen.", state.dump())
     return Outcome("failed", reason, next_action="retry")

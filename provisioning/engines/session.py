@@ -55,6 +55,7 @@ class Sessions:
         self._own = boto3.Session()
         self._own_account = ""
         self._clients: OrderedDict[tuple[Any, ...], tuple[float, Any]] = OrderedDict()
+        self._assumed: OrderedDict[tuple[Target, str], tuple[float, Mapping[str, str]]] = OrderedDict()
 
     def client(self, service: str, target: Target, *, name: str = "deuteron", mutating: bool = False) -> Any:
         """A client that acts in the target's account and region.
@@ -86,8 +87,9 @@ class Sessions:
     def forget(self, target: Target) -> None:
         """Drops what is cached for a target, after AWS said that its credentials have expired."""
         with self._lock:
-            for key in [key for key in self._clients if key[0] == target]:
-                del self._clients[key]
+            for kept in (self._clients, self._assumed):
+                for key in [key for key in kept if key[0] == target]:
+                    del kept[key]
 
     def _make(self, service: str, region: str, mutating: bool, credentials: Mapping[str, str]) -> Any:
         with self._lock:  # boto3 sessions are not thread-safe, their clients are
@@ -96,7 +98,15 @@ class Sessions:
 
     def _credentials(self, target: Target, name: str) -> tuple[float, Mapping[str, str]]:
         if target.role_arn:
-            return self._assume(target, name)
+            with self._lock:
+                until, credentials = self._assumed.get((target, name), (0.0, {}))
+            if self._clock() >= until:
+                until, credentials = self._assume(target, name)
+                with self._lock:
+                    self._assumed[target, name] = until, credentials
+                    while len(self._assumed) > MAX_CLIENTS:
+                        self._assumed.popitem(last=False)
+            return until, credentials
         if self._account_keys:
             keys = {"aws_access_key_id": target.account_id, "aws_secret_access_key": "embedded"}
             return float("inf"), keys

@@ -2,8 +2,10 @@
 
 import http.client
 import io
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -13,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from portal.embedded.adapter import serve
-from tests.aws import EmbeddedAws, free_port
+from tests.aws import MINISTACK, EmbeddedAws, free_port, ministack_environment, stop, wait_for_port
 
 FARGATE = """
 Resources:
@@ -164,3 +166,30 @@ def test_a_dead_upstream_is_a_service_that_is_unavailable(client: Any, nowhere: 
         client("cloudformation").describe_stacks()
     assert down.value.response["Error"]["Code"] == "ServiceUnavailable"
     assert down.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+
+def test_stacks_and_objects_survive_a_clean_stop(tmp_path: Path, aws_account: str, client: Any) -> None:
+    port = free_port()
+
+    def running() -> "subprocess.Popen[bytes]":
+        environment = ministack_environment(port, tmp_path, persist=True)
+        process = subprocess.Popen([str(MINISTACK)], env=environment, stdout=subprocess.DEVNULL, cwd=tmp_path)
+        wait_for_port(port, process)
+        return process
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        first = running()
+        client("s3").create_bucket(Bucket="kept")
+        client("s3").put_object(Bucket="kept", Key="a/b", Body=b"content")
+        queue = "Resources: {Q: {Type: AWS::SQS::Queue}}"
+        made = client("cloudformation").create_stack(StackName="kept", TemplateBody=queue)["StackId"]
+        assert outcome(client("cloudformation"), "kept") == "CREATE_COMPLETE"
+        stop(first)
+        second = running()
+        try:
+            assert client("s3").get_object(Bucket="kept", Key="a/b")["Body"].read() == b"content"
+            found = client("cloudformation").describe_stacks(StackName="kept")["Stacks"][0]
+            assert (found["StackId"], found["StackStatus"]) == (made, "CREATE_COMPLETE")
+        finally:
+            stop(second)

@@ -12,6 +12,7 @@ from provisioning.engines.cloudformation import CloudFormationEngine
 from provisioning.engines.names import change_set_name
 from provisioning.engines.session import Sessions
 from provisioning.outputs import Output
+from tests.aws import free_port
 from tests.provisioning.cloudformation_double import ACCOUNT, CloudFormationDouble
 
 TAGS = {"proton:environment": "arn:aws:proton:us-east-1:111111111111:environment/dev"}
@@ -549,3 +550,69 @@ def test_a_change_set_is_taken_away_by_a_cancellation(existing: Desk) -> None:
     existing.wait("Deleting the change set")
     assert existing.outcome().status == "cancelled"
     assert existing.aws.stacks[existing.arn]["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_a_cancellation_that_is_denied_watches_the_update(existing: Desk) -> None:
+    existing.execute()
+    existing.turn("cancel")
+    existing.aws.refuse("CancelUpdateStack", "AccessDenied", "not authorized")
+    existing.wait("cannot be cancelled and is watched: AccessDenied: not authorized")
+    existing.wait("UPDATE_IN_PROGRESS")
+    existing.aws.end(existing.arn, "UPDATE_COMPLETE", token=existing.job.deployment)
+    assert existing.outcome().status == "succeeded"
+    assert existing.aws.ledger == ["CreateChangeSet", "ExecuteChangeSet"]
+
+
+def test_what_botocore_itself_refuses_is_a_failure(desk: Desk) -> None:
+    desk.job = replace(desk.job, template="")
+    outcome = desk.outcome()
+    assert outcome.status == "failed"
+    assert "TemplateBody" in outcome.reason
+    assert desk.aws.asked == ["DescribeStacks"]
+
+
+def test_a_template_error_that_speaks_of_absence_is_no_absent_stack(desk: Desk) -> None:
+    desk.aws.refuse("CreateChangeSet", "ValidationError", "Template error: Export vpc does not exist")
+    assert desk.outcome().reason == "ValidationError: Template error: Export vpc does not exist"
+
+
+def test_losing_every_race_ends(existing: Desk) -> None:
+    existing.aws.refuse("CreateChangeSet", "OperationInProgressException", "busy", times=99)
+    for _ in range(60):
+        result = existing.step()
+        if isinstance(result, Outcome):
+            break
+    assert isinstance(result, Outcome)
+    assert (result.status, result.reason) == ("failed", "OperationInProgressException: busy")
+
+
+def test_an_aws_that_is_out_of_reach_concludes_nothing(aws_account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    engine = CloudFormationEngine(Sessions(account_keys=True))
+    job = Job(str(uuid.uuid4()), "apply", NAME, TARGET, '{"Resources": {}}', tags=TAGS)
+    for ask in (lambda: engine.advance(job, None), lambda: engine.preview(job)):
+        with pytest.raises(EngineUnavailable, match="Could not connect"):
+            ask()
+
+
+def test_a_role_that_cannot_be_entered_is_named(aws_account: str) -> None:
+    role = f"arn:aws:iam::{aws_account}:role/portal"
+    job = Job(str(uuid.uuid4()), "apply", NAME, Target("222222222222", "us-east-1", role), "{}", tags=TAGS)
+    outcome = CloudFormationEngine(Sessions()).advance(job, None)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.status, outcome.reason) == ("failed", f"Role {role} is not of account 222222222222.")
+
+
+def test_a_stack_is_made_in_the_account_of_the_role(aws_account: str) -> None:
+    engine = CloudFormationEngine(Sessions())
+    target = Target(aws_account, "eu-west-1", f"arn:aws:iam::{aws_account}:role/portal", "external")
+    template = (
+        '{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"Arn": {"Value": {"Fn::GetAtt": "Q.Arn"}}}}'
+    )
+    job = Job(str(uuid.uuid4()), "apply", NAME, target, template, tags=TAGS)
+    result, handle = engine.advance(job, None), None
+    while isinstance(result, Progress):
+        handle = result.handle
+        result = engine.advance(job, handle)
+    assert isinstance(result, Outcome)
+    assert result.outputs[0].value.startswith(f"arn:aws:sqs:eu-west-1:{aws_account}:")
