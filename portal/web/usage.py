@@ -37,7 +37,7 @@ def figures(counts: Summary, filters: UsageFilters) -> list[Figure]:
 
     return [
         figure(
-            "", "Deployed", counts.total, "environments, instances, pipelines", "", "",
+            "", "Deployed", counts.total, "in this scope", "", "",
             "Environments, service instances and pipelines in the scope chosen above.",
         ),
         figure(
