@@ -60,14 +60,18 @@ def refused(message: str) -> ProblemsFound:
 class _Counter:
     """Counts unpacked bytes while they are read; stops a bomb long before it is large."""
 
-    def __init__(self, packed: int, source: _Readable | None = None):
-        self.source, self.packed, self.unpacked = source, packed, 0
+    def __init__(self, packed: int):
+        self.packed, self.unpacked = packed, 0
 
-    def read(self, size: int) -> bytes:
-        assert self.source is not None
-        data = self.source.read(min(size, _CHUNK))
-        self.add(len(data))
-        return data
+    def counting(self, source: _Readable) -> Callable[[int], bytes]:
+        """The source's read, counted."""
+
+        def read(size: int) -> bytes:
+            data = source.read(min(size, _CHUNK))
+            self.add(len(data))
+            return data
+
+        return read
 
     def add(self, size: int) -> None:
         self.unpacked += size
@@ -78,8 +82,8 @@ class _Counter:
 
 
 def _read_tar(source: _Readable, packed: int, names: Names) -> None:
-    counter = _Counter(packed, source)
-    for number, member in enumerate(tar_members(counter.read), start=1):
+    read = _Counter(packed).counting(source)
+    for number, member in enumerate(tar_members(read), start=1):
         _check_count(number)
         name = names.clean(member.name)
         if name is None or member.kind == "folder":
@@ -108,16 +112,7 @@ def _read_zip(data: bytes, names: Names) -> None:
                 names.refuse(name, "is packed in a way that is not supported; use deflate")
             else:
                 with archive.open(member) as content:
-                    names.add(name, _counted(content.read, counter))
-
-
-def _counted(read: Callable[[int], bytes], counter: _Counter) -> Callable[[int], bytes]:
-    def counting(size: int) -> bytes:
-        data = read(size)
-        counter.add(len(data))
-        return data
-
-    return counting
+                    names.add(name, counter.counting(content))
 
 
 def _check_count(members: int) -> None:

@@ -9,7 +9,7 @@ import jsonschema
 from jsonschema.exceptions import ValidationError
 
 from provisioning.formats import FORMATS
-from provisioning.patterns import PatternTooSlow, compile_pattern
+from provisioning.patterns import MAX_SEARCHES, SEARCHES_LEFT, PatternTooSlow, compile_pattern
 from provisioning.problems import Problem, pointer
 
 _KINDS = {
@@ -21,6 +21,7 @@ _KINDS = {
     "object": "a mapping (keys and values)",
 }
 Failures = Iterator[ValidationError]
+_TOO_SLOW = "pattern took too long"
 
 
 class Checker:
@@ -31,14 +32,20 @@ class Checker:
 
     def problems(self, value: Any, path: str = "") -> list[tuple[Problem, ValidationError]]:
         """Every error of a value, with the failure it came from. Pointers start with ``path``."""
-        return [
-            (Problem(path + pointer(*failure.relative_path), sentence(failure)), failure)
-            for failure in self._validator.iter_errors(value)
-        ]
+        token = SEARCHES_LEFT.set([MAX_SEARCHES])
+        try:
+            return [
+                (Problem(path + pointer(*failure.relative_path), sentence(failure)), failure)
+                for failure in self._validator.iter_errors(value)
+            ]
+        finally:
+            SEARCHES_LEFT.reset(token)
 
 
 def sentence(failure: ValidationError) -> str:
     """What a person must do, from a failure of jsonschema."""
+    if failure.message == _TOO_SLOW:
+        return f"This could not be compared with the pattern {failure.validator_value} in time. Try a shorter value."
     say = _SENTENCES.get(str(failure.validator))
     return say(failure.validator_value, failure.instance) if say else failure.message
 
@@ -156,11 +163,10 @@ def _pattern(validator: Any, pattern: str, instance: Any, schema: Mapping[str, A
     if not isinstance(instance, str):
         return
     try:
-        found = compile_pattern(pattern).search(instance)
+        if not compile_pattern(pattern).search(instance):
+            yield ValidationError("pattern")
     except PatternTooSlow:
-        found = False
-    if not found:
-        yield ValidationError("pattern")
+        yield ValidationError(_TOO_SLOW)
 
 
 def _format(validator: Any, name: str, instance: Any, schema: Mapping[str, Any]) -> Failures:

@@ -9,6 +9,7 @@ import functools
 import re
 import subprocess  # nosec B404: the interpreter itself, with fixed arguments
 import sys
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import re2
 
 MAX_PATTERN = 1_000  # characters
 MAX_SUBJECT = 1_000  # characters, for patterns that RE2 refuses
+MAX_SEARCHES = 50  # in child processes, for one check of one document
 CPU_SECONDS = 0.2
 _WALL_SECONDS = 5.0
 _CHILD = """
@@ -26,13 +28,16 @@ resource.setrlimit(resource.RLIMIT_AS, (256 << 20, 256 << 20))
 pattern, subject = sys.stdin.buffer.read().decode().split("\\0")
 sys.exit(0 if re.search(pattern, subject) else 3)
 """
+# How many searches in child processes the current check may still start; None outside of a check.
+SEARCHES_LEFT: ContextVar[list[int] | None] = ContextVar("SEARCHES_LEFT", default=None)
+
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.max_mem = 8 << 20
 
 
 class PatternTooSlow(Exception):
-    """A pattern that RE2 refuses did not answer in time."""
+    """A pattern that RE2 refuses did not answer in time, or may not be tried: the value is too long, or too many."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,11 @@ class Pattern:
         """JSON Schema's meaning: somewhere in the subject, not anchored. Raises PatternTooSlow."""
         if self.linear:
             return self.compiled.search(subject) is not None
-        if len(subject) > MAX_SUBJECT:
+        left = SEARCHES_LEFT.get()
+        if len(subject) > MAX_SUBJECT or left == [0]:
             raise PatternTooSlow
+        if left is not None:
+            left[0] -= 1
         return _search_in_child(self.text, subject)
 
 

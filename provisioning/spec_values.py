@@ -1,5 +1,6 @@
 """Inputs against an input type: every error at once, defaults merged, lossless mistakes mended."""
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -67,7 +68,9 @@ def _extras(
         if name in names:
             continue
         if allowed is None:
-            message = "The template has no input of this name; the value is ignored."
+            close = difflib.get_close_matches(name.lower(), names, 1, 0.8)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            message = f"The template has no input of this name; the value is ignored.{hint}"
             problems.append(Problem(path + pointer(name), message, None, "warning"))
         else:
             result[name] = one

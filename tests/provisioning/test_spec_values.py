@@ -80,10 +80,14 @@ def test_every_error_is_reported_at_once() -> None:
 
 
 def test_extra_keys_are_warnings_and_left_out() -> None:
-    values, problems = check_inputs({"a": "x", "totalWaves": 3}, inputs_of("a: {type: string}"), path="/spec")
+    text = "a: {type: string}\ntotalwaves: {type: number}"
+    values, problems = check_inputs({"a": "x", "totalWaves": 3, "other": 4}, inputs_of(text), path="/spec")
     message = "The template has no input of this name; the value is ignored."
     assert values == {"a": "x"}
-    assert problems == (Problem("/spec/totalWaves", message, None, "warning"),)
+    assert problems == (
+        Problem("/spec/totalWaves", f"{message} Did you mean totalwaves?", None, "warning"),
+        Problem("/spec/other", message, None, "warning"),
+    )
     assert check_inputs({"a": 1}, None) == (
         {},
         (Problem("/a", "The template has no input of this name.", None, "warning"),),
@@ -204,8 +208,14 @@ def test_a_pattern_with_look_around_is_checked_too() -> None:
 
 def test_a_pattern_that_takes_too_long_refuses_the_value() -> None:
     assert complaint("it: {type: string, pattern: '(?=a)(a+)+b'}", "a" * 40) == (
-        "This does not match the pattern (?=a)(a+)+b."
+        "This could not be compared with the pattern (?=a)(a+)+b in time. Try a shorter value."
     )
+
+
+def test_a_check_starts_only_so_many_searches_with_a_time_limit() -> None:
+    text = "it: {type: array, items: {type: string, pattern: '^(?!aws)'}}"
+    _, problems = check_inputs({"it": [f"mine{number}" for number in range(60)]}, inputs_of(text))
+    assert [problem.path for problem in problems] == [f"/it/{number}" for number in range(50, 60)]
 
 
 def test_an_empty_value_counts_as_not_given() -> None:
