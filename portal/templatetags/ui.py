@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.forms import CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.template.context import RequestContext
 from django.templatetags.static import static
 from django.utils import timezone
@@ -109,11 +110,10 @@ def distance(value: Any) -> SafeString:
 def copy_button(text: str = "", target: str = "", label: str = "Copy") -> SafeString:
     """Copies ``text``, or the text of the element whose id is ``target``. Shown only where scripts run."""
     return format_html(
-        '<button type="button" class="copy" data-copy="{}" data-copy-from="{}" aria-label="{}" title="{}" hidden>{}{}</button>',
+        '<button type="button" class="copy" data-copy="{}" data-copy-from="{}" {} hidden>{}{}</button>',
         text,
         target,
-        label,
-        label,
+        format_html('aria-label="{}" title="{}"', label, label),
         icon("copy", css="copy-icon"),
         icon("check", css="copied-icon"),
     )
@@ -196,7 +196,10 @@ def get(mapping: dict[Any, Any], key: Any) -> Any:
 @register.inclusion_tag("ui/field.html")
 def field(bound: Any) -> dict[str, Any]:
     """One field of a fixed form: label, help, control, problems."""
-    return {"field": bound, "type": getattr(bound.field.widget, "input_type", "")}
+    widget = bound.field.widget
+    if isinstance(widget, RadioSelect | CheckboxSelectMultiple):
+        return {"field": bound, "look": "choices"}
+    return {"field": bound, "look": "tick" if isinstance(widget, CheckboxInput) else "line"}
 
 
 @register.inclusion_tag("ui/summary.html")

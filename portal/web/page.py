@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -16,6 +16,11 @@ def wants_part(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page. Boosted and history requests want the whole page."""
     htmx = getattr(request, "htmx", None)
     return bool(htmx) and not (htmx.boosted or htmx.history_restore_request)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form was sent with, for the form to read; None for a page that is only looked at."""
+    return request.POST if request.method == "POST" else None
 
 
 def page(

@@ -78,12 +78,15 @@ WORDS = {
     "maximum": "at most {}",
     "exclusiveMaximum": "less than {}",
     "multipleOf": "a multiple of {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} entries",
-    "maxItems": "at most {} entries",
     "pattern": "matches {}",
 }
+
+COUNTS = (
+    ("minLength", "at least", "character", "characters"),
+    ("maxLength", "at most", "character", "characters"),
+    ("minItems", "at least", "entry", "entries"),
+    ("maxItems", "at most", "entry", "entries"),
+)
 
 
 def _limits(raw: Any) -> Iterator[str]:
@@ -94,6 +97,9 @@ def _limits(raw: Any) -> Iterator[str]:
     for keyword, words in WORDS.items():
         if keyword in raw:
             yield words.format(raw[keyword])
+    for keyword, words, one, many in COUNTS:
+        if keyword in raw:
+            yield f"{words} {raw[keyword]} {one if raw[keyword] == 1 else many}"
     if raw.get("uniqueItems"):
         yield "no entry twice"
 

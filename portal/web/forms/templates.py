@@ -117,7 +117,6 @@ class VersionForm(Form, CompatibleMixin):
     )
     major = forms.ChoiceField(
         label="Version",
-        required=False,
         help_text="A minor version accepts every spec that its major accepted so far. Anything else is a new major.",
     )
     description = forms.CharField(
@@ -134,7 +133,7 @@ class VersionForm(Form, CompatibleMixin):
         majors = list(template.majors.order_by("-major"))
         new = (majors[0].major if majors else 0) + 1
         choices = [(str(row.major), f"{row.major}.{row.next_minor}: next minor of major {row.major}") for row in majors]
-        self.fields["major"].choices = [*choices, ("", f"{new}.0: a new major version")]  # type: ignore[attr-defined]
+        self.fields["major"].choices = [*choices, ("new", f"{new}.0: a new major version")]  # type: ignore[attr-defined]
         if majors:
             self.fields["major"].initial = str(majors[0].major)
         self.offer(template)
@@ -153,7 +152,7 @@ class VersionForm(Form, CompatibleMixin):
 
     @property
     def major_number(self) -> int | None:
-        return int(self.cleaned_data["major"]) if self.cleaned_data["major"] else None
+        return None if self.cleaned_data["major"] == "new" else int(self.cleaned_data["major"])
 
 
 class VersionEditForm(Form, CompatibleMixin):
@@ -172,10 +171,17 @@ class VersionEditForm(Form, CompatibleMixin):
 
 
 class PublishForm(Form):
+    """A reason is asked for where the version has lint errors, and not asked for otherwise."""
+
     reason = forms.CharField(
-        label="Reason",
-        required=False,
+        label="Why it is published all the same",
         max_length=500,
+        error_messages={"required": "Say why this version is published over its errors."},
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="Kept with the version and in the audit log.",
     )
+
+    def __init__(self, *args: Any, version: TemplateVersion, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if not version.lint_errors:
+            del self.fields["reason"]

@@ -10,11 +10,11 @@ from portal.queries import accounts as queries
 from portal.queries import usage
 from portal.queries.usage import UsageFilters
 from portal.web.forms.people import AccountForm, NewAccountForm
-from portal.web.page import done, page
+from portal.web.page import done, page, posted
 
 
 def accounts(request: HttpRequest) -> HttpResponse:
-    form = NewAccountForm(request.POST or None)
+    form = NewAccountForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             named = actions.name_account(by=request.user, **form.cleaned_data)
@@ -37,7 +37,7 @@ def account_edit(request: HttpRequest, account_id: str) -> HttpResponse:
     names = queries.names()
     if account_id not in names:
         raise NotFound(f"account {account_id} is not known here")
-    form = AccountForm(request.POST or None, initial={"name": names[account_id]})
+    form = AccountForm(posted(request), initial={"name": names[account_id]})
     if request.method == "POST" and form.is_valid():
         try:
             actions.name_account(by=request.user, account_id=account_id, name=form.cleaned_data["name"])

@@ -11,7 +11,7 @@ from portal.enums import Role
 from portal.errors import PortalError
 from portal.queries import people as queries
 from portal.web.forms.people import NewPersonForm, NewTeamForm, PersonForm, TeamForm
-from portal.web.page import done, page
+from portal.web.page import done, page, posted
 
 
 def _ask(request: HttpRequest) -> str:
@@ -26,7 +26,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 def person_new(request: HttpRequest) -> HttpResponse:
     access.require(request.user, Role.ADMIN)
-    form = NewPersonForm(request.POST or None)
+    form = NewPersonForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             made = actions.create_user(by=request.user, **form.cleaned_data)
@@ -45,7 +45,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "is_active": found.is_active,
         "teams": [team.name for team in found.teams.all()],
     }
-    form = PersonForm(request.POST or None, initial=initial)
+    form = PersonForm(posted(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             actions.update_user(by=request.user, user=found, **form.cleaned_data)
@@ -70,7 +70,7 @@ def teams(request: HttpRequest) -> HttpResponse:
 
 def team_new(request: HttpRequest) -> HttpResponse:
     access.require(request.user, Role.ADMIN)
-    form = NewTeamForm(request.POST or None)
+    form = NewTeamForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             made = actions.create_team(by=request.user, **form.cleaned_data)
@@ -84,7 +84,7 @@ def team_new(request: HttpRequest) -> HttpResponse:
 def team(request: HttpRequest, name: str) -> HttpResponse:
     """Everybody may read; admins change."""
     found = access.team(request.user, name, write=request.method == "POST")
-    form = TeamForm(request.POST or None, initial={"description": found.description})
+    form = TeamForm(posted(request), initial={"description": found.description})
     if request.method == "POST" and form.is_valid():
         actions.update_team(by=request.user, team=found, description=form.cleaned_data["description"])
         return done(request, "team", name, message="Saved.")

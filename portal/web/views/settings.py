@@ -11,7 +11,7 @@ from portal.errors import PortalError
 from portal.models import AccountSettings
 from portal.queries import audit as audit_queries
 from portal.web.forms.people import RolesForm
-from portal.web.page import done, page
+from portal.web.page import done, page, posted
 
 EVENTS_PER_PAGE = 100
 
@@ -30,7 +30,7 @@ def roles(request: HttpRequest) -> HttpResponse:
     """Everybody may read them; admins change them."""
     row = AccountSettings.get()
     initial = {name: getattr(row, name) for name in RolesForm.base_fields}
-    form = RolesForm(request.POST or None, initial=initial)
+    form = RolesForm(posted(request), initial=initial)
     if request.method == "POST":
         access.require(request.user, Role.ADMIN)
         if form.is_valid():

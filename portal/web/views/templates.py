@@ -12,7 +12,7 @@ from portal.errors import PortalError
 from portal.models import Template, TemplateVersion
 from portal.queries import templates as queries
 from portal.web.forms.templates import NewTemplateForm, TemplateForm
-from portal.web.page import done, page, wants_part
+from portal.web.page import done, page, posted, wants_part
 
 CARDS_PER_PAGE = 60
 
@@ -68,7 +68,7 @@ def address_of(user: object) -> str:
 
 def template_new(request: HttpRequest) -> HttpResponse:
     access.require(request.user, Role.ADMIN)
-    form = NewTemplateForm(request.POST or None, initial={"kind": request.GET.get("kind", "ENVIRONMENT")})
+    form = NewTemplateForm(posted(request), initial={"kind": request.GET.get("kind", "ENVIRONMENT")})
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
         try:
@@ -95,9 +95,7 @@ def template_new(request: HttpRequest) -> HttpResponse:
 
 def template_edit(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     found = access.template(request.user, kind, name, write=True)
-    form = TemplateForm(
-        request.POST or None, initial={"display_name": found.display_name, "description": found.description}
-    )
+    form = TemplateForm(posted(request), initial={"display_name": found.display_name, "description": found.description})
     if request.method == "POST" and form.is_valid():
         try:
             actions.update_template(by=request.user, template=found, **form.cleaned_data)

@@ -14,7 +14,7 @@ from portal.models import Template, TemplateVersion
 from portal.queries import templates as queries
 from portal.web import schema_table
 from portal.web.forms.templates import PublishForm, VersionEditForm, VersionForm
-from portal.web.page import done, page, wants_part
+from portal.web.page import done, page, posted, wants_part
 from portal.web.views.templates import address_of, visible_versions
 from provisioning.bundle import Bundle
 from provisioning.changes import diff_text
@@ -25,7 +25,7 @@ SHOWN_CHARACTERS = 300_000
 
 def version_new(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     template = access.template(request.user, kind, name, write=True)
-    form = VersionForm(request.POST or None, request.FILES or None, template=template)
+    form = VersionForm(posted(request), request.FILES, template=template)
     problems: Sequence[Problem] = ()
     if request.method == "POST" and form.is_valid():
         try:
@@ -137,7 +137,7 @@ def _changes(request: HttpRequest, found: TemplateVersion, against: str) -> dict
 
 def version_edit(request: HttpRequest, kind: str, name: str, major: int, minor: int) -> HttpResponse:
     found = access.template_version(request.user, kind, name, major, minor, write=True)
-    form = VersionEditForm(request.POST or None, version=found)
+    form = VersionEditForm(posted(request), version=found)
     if request.method == "POST" and form.is_valid():
         try:
             actions.update_version(
@@ -156,11 +156,11 @@ def version_edit(request: HttpRequest, kind: str, name: str, major: int, minor: 
 
 def version_publish(request: HttpRequest, kind: str, name: str, major: int, minor: int) -> HttpResponse:
     found = access.template_version(request.user, kind, name, major, minor, write=True)
-    form = PublishForm(request.POST or None)
+    form = PublishForm(posted(request), version=found)
     if request.method == "POST" and form.is_valid():
         try:
             actions.publish_version(
-                by=request.user, version=found, reason=form.cleaned_data["reason"], require_reason=True
+                by=request.user, version=found, reason=form.cleaned_data.get("reason", ""), require_reason=True
             )
         except PortalError as refusal:
             form.take(refusal)
