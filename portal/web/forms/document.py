@@ -1,4 +1,4 @@
-"""The document behind a spec's form: from YAML and back, from posted fields, its problems, and its sections as drawn."""
+"""The document behind a form: from YAML and back, from posted fields, its problems, its sections as drawn."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
