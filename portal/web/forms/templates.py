@@ -79,7 +79,7 @@ class CompatibleMixin(forms.Form):
         self.fields["compatible"].choices = compatible_choices()  # type: ignore[attr-defined]
 
     @property
-    def compatible(self) -> list[tuple[str, int]]:
+    def compatible_pairs(self) -> list[tuple[str, int]]:
         return _pairs(self.cleaned_data.get("compatible", []))
 
 

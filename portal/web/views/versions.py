@@ -50,7 +50,7 @@ def _register(
         "by": request.user,
         "template": template,
         "major": form.major_number,
-        "compatible": form.compatible,
+        "compatible": form.compatible_pairs,
     }
     if fields["source"] == "s3":
         return actions.register_version(**common, s3=fields["s3"], description=fields["description"]), ()
@@ -144,7 +144,7 @@ def version_edit(request: HttpRequest, kind: str, name: str, major: int, minor: 
                 by=request.user,
                 version=found,
                 description=form.cleaned_data["description"],
-                compatible=form.compatible if "compatible" in form.fields else None,
+                compatible=form.compatible_pairs if "compatible" in form.fields else None,
             )
         except PortalError as refusal:
             form.take(refusal)
