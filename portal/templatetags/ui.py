@@ -60,7 +60,7 @@ def ago(seconds: float) -> str:
 @register.simple_tag
 def since(at: datetime | None, missing: str = "—") -> SafeString:
     """A time relative to now; the exact one (UTC) in its title."""
-    if at is None:
+    if not at:  # a template gives "" for what is not there
         return format_html('<span class="text-secondary">{}</span>', missing)
     at = at.astimezone(timezone.get_default_timezone())
     return format_html(
@@ -205,13 +205,9 @@ def field(bound: Any) -> dict[str, Any]:
 @register.inclusion_tag("ui/summary.html")
 def summary(form: Any) -> dict[str, Any]:
     """Every problem of a fixed form, each a link to its field. app.js moves the focus here."""
-    problems = [
-        (
-            (form[name].id_for_label if name in form.fields else ""),
-            form[name].label if name in form.fields else "",
-            text,
-        )
-        for name, texts in form.errors.items()
-        for text in texts
-    ]
+    problems = []
+    for name, texts in form.errors.items():
+        bound = form[name] if name in form.fields else None
+        where = (bound.id_for_label or bound.auto_id, bound.label) if bound else ("", "")
+        problems += [(*where, text) for text in texts]
     return {"problems": problems}

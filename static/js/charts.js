@@ -1,5 +1,6 @@
 // Stacked bars: for each template how often each version runs. Values come from a json_script element.
 (() => {
+  const AXIS = 140; // pixels for the names
   const drawn = new Map();
   const colours = {
     light: {
@@ -20,9 +21,10 @@
     BEHIND_MAJOR: { color: colour, symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
   }[state]);
 
-  function options(bars, theme, motion) {
+  function options(bars, theme, motion, width) {
     const palette = colours[theme];
     const widest = Math.max(...bars.map((bar) => bar.versions.reduce((sum, version) => sum + version.count, 0)));
+    const pixels = (count) => ((width - AXIS) * count) / widest;
     const depth = Math.max(...bars.map((bar) => bar.versions.length));
     const series = Array.from({ length: depth }, (_, rank) => ({
       type: "bar",
@@ -32,14 +34,14 @@
         const version = bar.versions[rank];
         if (!version) return null;
         const [main, light] = palette[version.state];
-        const roomy = version.count / widest > 0.13;
+        const space = pixels(version.count);
         return {
           value: version.count,
           version,
           itemStyle: { color: main, borderColor: palette.surface, borderWidth: 1.5, decal: pattern(version.state, light) },
           label: {
-            show: version.count / widest > 0.05,
-            formatter: roomy ? `${version.number}  ×${version.count}` : `${version.number}`,
+            show: space > 34,
+            formatter: space > 70 ? `${version.number}  ×${version.count}` : `${version.number}`,
             color: palette.label[version.state], fontWeight: 600, fontSize: 12,
             backgroundColor: version.state === "UP_TO_DATE" ? "transparent" : main, padding: [2, 4], borderRadius: 3,
           },
@@ -55,7 +57,7 @@
       xAxis: { type: "value", minInterval: 1, axisLabel: { color: palette.faint }, splitLine: { lineStyle: { color: palette.line } } },
       yAxis: {
         type: "category", inverse: true, data: bars.map((bar) => bar.name),
-        axisLabel: { color: palette.text, width: 130, overflow: "truncate" },
+        axisLabel: { color: palette.text, width: AXIS - 30, overflow: "truncate" },
         axisLine: { lineStyle: { color: palette.line } }, axisTick: { show: false },
       },
       series,
@@ -69,7 +71,7 @@
     element.style.height = `${Math.max(110, bars.length * 46 + 34)}px`;
     const chart = echarts.init(element);
     const theme = document.documentElement.dataset.bsTheme === "dark" ? "dark" : "light";
-    chart.setOption(options(bars, theme, !matchMedia("(prefers-reduced-motion: reduce)").matches));
+    chart.setOption(options(bars, theme, !matchMedia("(prefers-reduced-motion: reduce)").matches, element.clientWidth));
     chart.on("click", (event) => { if (event.data?.version) location.href = event.data.version.url; });
     drawn.set(element, chart);
   }
@@ -83,5 +85,9 @@
   document.addEventListener("DOMContentLoaded", all);
   document.addEventListener("theme:changed", all);
   document.addEventListener("htmx:afterSettle", all);
-  addEventListener("resize", () => drawn.forEach((chart) => chart.resize()));
+  let pending;
+  addEventListener("resize", () => {
+    clearTimeout(pending);
+    pending = setTimeout(all, 150);
+  });
 })();

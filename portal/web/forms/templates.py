@@ -7,6 +7,7 @@ from django import forms
 
 from portal.enums import Provisioning, TemplateKind
 from portal.models import Template, TemplateVersion
+from portal.queries.templates import USABLE
 from portal.web.forms.base import Form
 
 S3_ADDRESS = re.compile(r"s3://([^/\s]+)/(\S.*)")
@@ -55,9 +56,9 @@ class NewTemplateForm(TemplateForm):
 
 
 def compatible_choices() -> list[tuple[str, str]]:
-    """("vpc:1", "vpc, major version 1") for every major of every environment template."""
+    """("vpc:1", "vpc, major version 1") for every major of every environment template that has a usable version."""
     rows = (
-        TemplateVersion.objects.filter(template__kind=TemplateKind.ENVIRONMENT)
+        TemplateVersion.objects.filter(template__kind=TemplateKind.ENVIRONMENT, status__in=USABLE)
         .order_by("template__name", "-major")
         .values_list("template__name", "major")
         .distinct()

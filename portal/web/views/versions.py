@@ -25,7 +25,7 @@ SHOWN_CHARACTERS = 300_000
 
 def version_new(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     template = access.template(request.user, kind, name, write=True)
-    form = VersionForm(posted(request), request.FILES, template=template)
+    form = VersionForm(posted(request), request.FILES if request.method == "POST" else None, template=template)
     problems: Sequence[Problem] = ()
     if request.method == "POST" and form.is_valid():
         try:
