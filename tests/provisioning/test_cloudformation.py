@@ -473,6 +473,27 @@ def test_a_retry_deletes_the_empty_stack_by_arn_and_begins_anew(desk: Desk) -> N
     assert desk.aws.ledger == ["DeleteStack", "CreateChangeSet", "ExecuteChangeSet"]
 
 
+def test_a_retry_whose_handle_is_lost_goes_on(desk: Desk) -> None:
+    old = desk.aws.put(NAME, "ROLLBACK_COMPLETE", tags=TAGS)
+    desk.job = replace(desk.job, allow_replace_empty=True)
+    desk.wait("Deleting the stack of the failed attempt")
+    desk.handle = None
+    desk.wait("DELETE_IN_PROGRESS")
+    desk.aws.end(old, "DELETE_COMPLETE", token=f"{desk.job.deployment}-replace")
+    desk.execute()
+    assert desk.aws.ledger == ["DeleteStack", "CreateChangeSet", "ExecuteChangeSet"]
+
+
+def test_a_change_set_of_an_earlier_stack_of_the_name_is_not_taken_for_ours(existing: Desk) -> None:
+    existing.wait("Making the change set")
+    (made,) = existing.aws.change_sets.values()
+    other = existing.aws.put("another", "CREATE_COMPLETE")
+    existing.aws.change_sets[made["ChangeSetId"]] = {**made, "StackId": other}
+    existing.aws.answer_any_stack = True
+    existing.wait("Waiting for the change set to appear")
+    assert existing.aws.ledger == ["CreateChangeSet"]
+
+
 def test_a_deletion_that_fails_offers_a_retry_and_then_to_retain(existing: Desk) -> None:
     for next_action in ("retry", "retain"):
         existing.job = replace(existing.job, intent="remove", deployment=str(uuid.uuid4()))
@@ -616,3 +637,21 @@ def test_a_stack_is_made_in_the_account_of_the_role(aws_account: str) -> None:
         result = engine.advance(job, handle)
     assert isinstance(result, Outcome)
     assert result.outputs[0].value.startswith(f"arn:aws:sqs:eu-west-1:{aws_account}:")
+
+
+@pytest.mark.parametrize("intent", ["apply", "remove"])
+def test_a_job_without_tags_does_not_take_a_stack_without_tags(desk: Desk, intent: str) -> None:
+    desk.aws.put(NAME, "CREATE_COMPLETE")
+    desk.job = replace(desk.job, tags={})
+    desk.turn(intent)
+    assert "was not made for this target" in desk.outcome().reason
+    assert desk.aws.ledger == []
+
+
+def test_a_cancellation_is_asked_for_once(existing: Desk) -> None:
+    existing.execute()
+    existing.turn("cancel")
+    existing.wait("Cancelling the update")
+    existing.aws.stacks[existing.arn]["StackStatus"] = "UPDATE_IN_PROGRESS"  # what a late replica still says
+    existing.wait("UPDATE_IN_PROGRESS")
+    assert existing.aws.ledger.count("CancelUpdateStack") == 1
