@@ -25,10 +25,10 @@ class NotYaml(ValueError):
 
 def events(text: str) -> list[yaml.Event]:
     """All events of a text. Raises NotYaml."""
-    loader = yaml.CSafeLoader(text)
     found: list[yaml.Event] = []
-    add, following = found.append, loader.get_event
     try:
+        loader = yaml.CSafeLoader(text)
+        add, following = found.append, loader.get_event
         while (event := following()) is not None:
             add(event)
     except yaml.MarkedYAMLError as error:
@@ -39,8 +39,8 @@ def events(text: str) -> list[yaml.Event]:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise NotYaml(f"the character {error.character!r} is not allowed", line) from None
-    finally:
-        loader.dispose()
+    except UnicodeEncodeError as error:
+        raise NotYaml("a character is half of a surrogate pair", text.count("\n", 0, error.start) + 1) from None
     return found
 
 

@@ -30,6 +30,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
     write_frame(answers, {"ready": True})
     while (job := read_frame(jobs)) is not None:
         allow_processor_time(limits["seconds"])
@@ -52,7 +53,12 @@ def allow_processor_time(seconds: float) -> None:
 def answer_to(job: dict[str, Any], output_bytes: int) -> dict[str, Any]:
     try:
         rendered = render_file(
-            job["text"], job["file"], job["context"], trusts_inputs=job["trusts_inputs"], limit=output_bytes
+            job["text"],
+            job["file"],
+            job["context"],
+            trusts_inputs=job["trusts_inputs"],
+            authored=frozenset(job["authored"]),
+            limit=output_bytes,
         )
     except ProblemsFound as found:
         return {"problems": [asdict(problem) for problem in found.problems]}

@@ -11,7 +11,7 @@ EXECUTED = re.compile(r"\$\{|\{\{\s*resolve:")
 MAY_BECOME_EXECUTED = re.compile(r"[${]|resolve:")
 # Control characters except tab and newline, YAML's other line breaks, and the characters that reorder text.
 INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_TYPED = frozenset({"inputs", "name"})
+_TYPED = frozenset({"inputs", "name", "branch_name", "repository_id"})
 
 
 def developer_strings(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -29,7 +29,7 @@ def _typed(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]
         for key, item in value.items():
             if key in _TYPED or (key == "outputs" and "components" in path):
                 yield from _strings(item, (*path, key))
-            else:
+            elif key != "outputs":
                 yield from _typed(item, (*path, key))
 
 

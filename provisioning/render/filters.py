@@ -15,9 +15,10 @@ from jinja2.exceptions import FilterArgumentError
 from jinja2.runtime import Context
 
 from provisioning.cfn_yaml import plain_tag
-from provisioning.render.authored import JOIN_OF_VALUES
+from provisioning.render.authored import INDENT, JOIN
 from provisioning.render.fragments import Block, Fragment, Leaf, Part, json_fragment, literal
 from provisioning.render.limits import check_format, check_length, check_width
+from provisioning.render.names import Absent
 
 _PLAIN = re.compile(r"[a-zA-Z0-9_-]*", re.ASCII)
 _ARN = re.compile(r"arn:[a-zA-Z-]+:[a-zA-Z0-9-]+:[a-zA-Z0-9-]*:(?:\d{12}|aws)?:[\w+=,.@/:*!~()-]+", re.ASCII)
@@ -29,8 +30,9 @@ class IllegalValue(ValueError):
     """A value that a filter refuses, in AWS Proton's words."""
 
 
-def printed(value: Any, line: int, authored: bool) -> str:
-    """What an expression prints. ``authored``: nothing in it came from outside, so that it may carry structure."""
+def printed(value: Any, line: int, authored: bool, comment: bool) -> str:
+    """What an expression prints. ``authored``: nothing in it came from outside, so that it may carry structure.
+    ``comment``: the line is a comment, where an absent value prints as nothing instead of failing."""
     kind = type(value)
     if kind is str:
         return value if authored else Fragment((Leaf(value, value, line),))
@@ -41,7 +43,7 @@ def printed(value: Any, line: int, authored: bool) -> str:
     if isinstance(value, list | tuple | dict):
         fragment = literal(value)
         return str.__str__(fragment) if authored else fragment.on_line(line)
-    text = str(value)  # an undefined name fails here
+    text = "" if comment and isinstance(value, Absent) else str(value)  # an undefined name fails here
     return text if authored else Fragment((Leaf(text, text, line),))
 
 
@@ -122,12 +124,14 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Jinja's ``tojson``."""
     if isinstance(value, Undefined):
         str(value)
+    if indent is not None and not isinstance(indent, int):
+        raise FilterArgumentError("tojson is indented by a number of spaces")
     return json_fragment(value, indent)
 
 
 @jinja2.pass_context
 def join(context: Context, value: Any, d: str = "", attribute: Any = None) -> str:
-    """Jinja's ``join`` with a separator that the author wrote: each item is a value of its own."""
+    """Jinja's ``join`` where the separator is the author's: each item is a value of its own."""
     if attribute is not None:
         value = map(jinja2.filters.make_attrgetter(context.environment, attribute), value)
     parts: list[Part] = []
@@ -143,35 +147,37 @@ def join(context: Context, value: Any, d: str = "", attribute: Any = None) -> st
     return Fragment(parts)
 
 
-@jinja2.pass_eval_context
-def join_of_values(eval_ctx: Any, value: Any, d: str = "", attribute: Any = None) -> str:
-    return str(jinja2.filters.sync_do_join(eval_ctx, value, d, attribute))
-
-
 def indent(
     s: str, width: int | str = 4, first: bool = False, blank: bool = False, indentfirst: bool | None = None
 ) -> str:
-    """Jinja's ``indent``, with the argument of its release 2.11 that was dropped later."""
+    """Jinja's ``indent`` where the width is the author's, with the argument of its release 2.11 that was dropped since.
+    A value keeps its indentation apart, whatever its lines are."""
     first = first if indentfirst is None else indentfirst
     check_width(width)
-    if not isinstance(s, Fragment) or isinstance(width, str):
-        return str.__str__(jinja2.filters.do_indent(str(s), width, first, blank))
-    return _indented(s, width, first)
+    space = width if isinstance(width, str) else " " * width
+    parts = s.parts if isinstance(s, Fragment) else (Leaf(str(s), str(s)),)
+    return Fragment(((space,) if first else ()) + tuple(_indented(list(_unblocked(parts)), space, blank)))
 
 
-def _indented(fragment: Fragment, width: int, first: bool) -> Fragment:
-    space = " " * width
+def _unblocked(parts: Iterable[Part]) -> Iterable[str | Leaf]:
+    for part in parts:
+        if isinstance(part, Block):
+            yield from part.parts
+        else:
+            yield part
 
-    def of(parts: Iterable[Part]) -> Iterable[Part]:
-        for part in parts:
-            if isinstance(part, str):
-                yield part.replace("\n", "\n" + space)
-            elif isinstance(part, Leaf):
-                yield Leaf(part.text.replace("\n", "\n" + space), part.value, part.line)
-            else:
-                yield from of(part.parts)
 
-    return Fragment(((space,) if first else ()) + tuple(of(fragment.parts)))
+def _indented(parts: list[str | Leaf], space: str, blank: bool) -> Iterable[Part]:
+    """Each newline followed by ``space``; not before an empty line or the end, unless ``blank``."""
+    newline = re.compile(r"\n" if blank else r"\n(?=[^\n])")
+    following = ""  # the next part's first character
+    result: list[Part] = []
+    for part in reversed(parts):
+        text = part if isinstance(part, str) else part.text
+        indented = newline.sub("\n" + space, text + following).removesuffix(following)
+        result.append(indented if isinstance(part, str) else Leaf(indented, part.value, part.line))
+        following = text[:1] or following
+    return reversed(result)
 
 
 def safe(value: Any) -> Any:
@@ -202,9 +208,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "proton_cfn_iam_policy_arns": iam_policy_arns,
     "proton_cfn_sanitize": sanitize,
     "tojson": to_json,
-    "join": join,
-    JOIN_OF_VALUES: join_of_values,
-    "indent": indent,
+    JOIN: join,
+    INDENT: indent,
+    "indent": lambda *args, **kwargs: str.__str__(indent(*args, **kwargs)),
     "safe": safe,
     "center": _checked("center", lambda value, width=80: check_width(width)),
     "wordwrap": _checked("wordwrap", lambda environment, s, width=79, *args, **kwargs: check_width(width)),

@@ -7,7 +7,7 @@ guard parses both and refuses a value whose token would have stood in another st
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,6 +85,10 @@ def concat(pieces: Iterable[str]) -> str:
     return Fragment(parts) if kept else "".join(parts)  # type: ignore[arg-type]
 
 
+class TooLong(Exception):
+    """A rendering that is longer than allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assembled:
     """A rendering: the text, the same with tokens, and the leaf behind each token."""
@@ -94,8 +98,11 @@ class Assembled:
     leaves: tuple[Leaf, ...]
 
 
-def assemble(pieces: Iterable[str], limit: int | None = None) -> Assembled:
-    """Puts a rendering together. Raises OverflowError as soon as it has more than ``limit`` characters."""
+def assemble(pieces: Iterable[str], limit: int | None = None, authored: Collection[str] = ()) -> Assembled:
+    """Puts a rendering together; an empty value, and one among ``authored``, is text like any
+    other.
+
+    Raises TooLong as soon as it has more than ``limit`` characters."""
     text: list[str] = []
     twin: list[str] = []
     leaves: list[Leaf] = []
@@ -103,12 +110,15 @@ def assemble(pieces: Iterable[str], limit: int | None = None) -> Assembled:
 
     def add_leaf(leaf: Leaf) -> None:
         text.append(leaf.text)
+        if not leaf.text or leaf.value in authored:
+            twin.append(leaf.text)
+            return
         twin.append(f"{MARK}{len(leaves)}e")
         leaves.append(leaf)
 
     for piece in pieces:
         if limit is not None and (size := size + len(piece)) > limit:
-            raise OverflowError(f"the rendered text is longer than {limit} characters")
+            raise TooLong
         if type(piece) is not Fragment:
             text.append(piece)
             twin.append(piece)
@@ -143,7 +153,7 @@ def _line_break(pieces: list[str]) -> str:
 
 def leaves_in(value: Any, dump: Callable[[Any], str], encode: Callable[[str], str]) -> Iterator[Part]:
     """The parts of ``dump(value)`` with one leaf per string, keys included. ``encode`` writes one string as ``dump``
-    does, in quotes."""
+    does, in quotes. Raises TypeError for a value that holds something else than strings, numbers, lists and maps."""
     strings: list[str] = []
 
     def hide(item: Any) -> Any:
@@ -156,7 +166,9 @@ def leaves_in(value: Any, dump: Callable[[Any], str], encode: Callable[[str], st
             return [hide(inner) for inner in item]
         if isinstance(item, tuple):
             return tuple(hide(inner) for inner in item)
-        return item
+        if item is None or isinstance(item, int | float):
+            return item
+        raise TypeError(f"a {type(item).__name__} cannot be written down")
 
     pieces = re.split(rf"(['\"]){TOKEN.pattern}\1", dump(hide(value)))
     yield pieces[0]
@@ -169,7 +181,10 @@ def leaves_in(value: Any, dump: Callable[[Any], str], encode: Callable[[str], st
 
 def literal(value: Any) -> Fragment:
     """A list or map printed as it is: Python's notation, which YAML reads as a flow collection."""
-    return Fragment(leaves_in(value, repr, repr))
+    try:
+        return Fragment(leaves_in(value, repr, repr))
+    except TypeError:
+        return Fragment((Leaf(str(value), str(value)),))
 
 
 _UNSAFE_IN_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "'": "\\u0027"})

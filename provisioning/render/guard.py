@@ -10,7 +10,7 @@ what CloudFormation itself executes (``${...}``, ``{{resolve:...}}``).
 Differences in white space alone are accepted: YAML folds lines and drops indentation, and no structure hides in them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -28,10 +28,12 @@ _TAGGED = (yaml.ScalarEvent, yaml.CollectionStartEvent)
 _ADVICE = "choose another value, or let the template print it with {{ ... | tojson }}"
 
 
-def refused_inputs(context: Mapping[str, Any], file: str) -> list[Problem]:
-    """The developer strings that no rendering accepts, wherever they are printed."""
+def refused_inputs(context: Mapping[str, Any], file: str, authored: Collection[str] = ()) -> list[Problem]:
+    """The developer strings that no rendering accepts, wherever they are printed; those in ``authored`` it does."""
     problems = []
     for path, text in developer_strings(context):
+        if text in authored:
+            continue
         if INVISIBLE.search(text):
             problems.append(Problem(path, "contains a control character", file=file))
         elif found := EXECUTED.search(text):
@@ -53,7 +55,7 @@ def check(
     try:
         real = events(assembled.text)
     except NotYaml as error:
-        if not trusts_inputs and (culprits := _culprits(assembled)):
+        if not trusts_inputs and (culprits := _culprits(assembled, context)):
             return _refusals(culprits, file, context)
         return [
             Problem(
@@ -79,8 +81,7 @@ def check(
     difference = _difference(real, twin, assembled.leaves, context)
     if difference is None:
         return []
-    culprits = _culprits(assembled) or difference
-    return _refusals(culprits, file, context)
+    return _refusals(_culprits(assembled, context) or difference, file, context)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _repeated_key(found: list[yaml.Event], printed: Mapping[int, Leaf]) -> int |
     return None
 
 
-def _culprits(assembled: Assembled) -> list[Culprit]:
+def _culprits(assembled: Assembled, context: Mapping[str, Any]) -> list[Culprit]:
     """Which values alone change the structure: each in turn in a file of tokens. Only for messages, so bounded."""
     try:
         twin = events(assembled.twin)
@@ -184,12 +185,12 @@ def _culprits(assembled: Assembled) -> list[Culprit]:
             continue
         try:
             alone = events(assembled.twin.replace(f"{MARK}{number}e", leaf.text))
-            harmless = _difference(alone, twin, _only(assembled.leaves, number), {}) is None
+            found = _difference(alone, twin, _only(assembled.leaves, number), context)
         except NotYaml:
-            harmless = False
-        if not harmless:
+            found = [Culprit(leaf, _STRUCTURE)]
+        if found:
             seen.add(leaf.text)
-            culprits.append(Culprit(leaf, _STRUCTURE))
+            culprits.append(Culprit(leaf, found[0].why))
     return culprits
 
 

@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from jinja2 import Template
-from jinja2.exceptions import SecurityError
 from jinja2.lexer import Lexer, Token
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioning.render import filters, fragments
-from provisioning.render.authored import PRINTED, mark_printed
-from provisioning.render.limits import LONGEST, check_format, check_width
+from provisioning.render.authored import PRINTED, ROOTS, mark_printed
+from provisioning.render.limits import check_format, check_length, check_operation, check_width
 from provisioning.render.names import METHODS, Absent, Loose, Unattached, Unknown, absent
 
 FILENAME = "<template>"  # never the bundle's: a hostile file name must not reach the compiler
-ROOTS = frozenset({"environment", "service", "service_instance", "service_instances", "pipeline", "component"})
 _PADDING = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs"})
 _HYPHEN = "\u30fc"  # stands for "-" inside a name until the name is read; a letter to Python
 
@@ -109,34 +107,26 @@ class Language(ImmutableSandboxedEnvironment):
         if isinstance(obj, Unattached) and name == "outputs":
             return Loose({}, f"{obj.path}.outputs")
         head, _, number = str(name).rpartition("-")
-        if head in obj and number.isdecimal():
+        if number.isdecimal() and isinstance(obj.get(head), int | float):
             return obj[head] - int(number)  # inputs.count-1
         return absent(obj.path, str(name))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Refuses results that would be larger than any template needs, before they are made."""
-        if operator == "*":
-            for sequence, times in ((left, right), (right, left)):
-                if (
-                    isinstance(sequence, str | list | tuple)
-                    and isinstance(times, int)
-                    and len(sequence) * times > LONGEST
-                ):
-                    raise SecurityError(f"the result of * would be longer than {LONGEST}")
-        if operator == "%" and isinstance(left, str):
-            check_format(left)
-        if operator == "**" and isinstance(left, int | float) and isinstance(right, int | float) and abs(right) > 64:
-            raise SecurityError("the exponent is larger than 64")
-        if operator == "+" and isinstance(left, str | list | tuple) and isinstance(right, str | list | tuple):
-            if len(left) + len(right) > LONGEST:
-                raise SecurityError(f"the result of + would be longer than {LONGEST}")
+        check_operation(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: B902, N805
-        if getattr(__obj, "__name__", "") in _PADDING and isinstance(getattr(__obj, "__self__", None), str):
-            check_width(*args, *kwargs.values())
-        if getattr(__obj, "__name__", "") in ("format", "format_map"):
-            check_format(str(getattr(__obj, "__self__", "") or getattr(__obj, "__wrapped__", "")))
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+        name, text = getattr(__obj, "__name__", ""), getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
+        if isinstance(text, str):
+            if name in _PADDING:
+                check_width(*args, *kwargs.values())
+            elif name in ("format", "format_map"):
+                check_format(text)
+            elif name == "replace":
+                check_length(len(text) + text.count(str(args[0])) * len(str(args[1])) if len(args) > 1 else 0)
+            elif name == "join" and args:
+                args = ([str(item) for item in args[0]], *args[1:])
+                check_length(sum(map(len, args[0])) + len(text) * len(args[0]))
         return super().call(__context, __obj, *args, **kwargs)
 
 
@@ -150,6 +140,6 @@ def compiled(text: str) -> Template:
     """The template of a text, compiled once. Raises TemplateSyntaxError and whatever the compiler cannot bear."""
     environment = language()
     tree = environment.parse(text)
-    mark_printed(tree, environment)
+    mark_printed(tree, environment, text)
     code = environment.compile(tree, filename=FILENAME)
     return Template.from_code(environment, code, dict(environment.globals))

@@ -6,6 +6,7 @@ from typing import Any
 from jinja2.exceptions import SecurityError
 
 LONGEST = 1_000_000  # characters or items that one operation may make
+_LARGEST_EXPONENT = 64
 _WIDTH = re.compile(r"\d{5,}|\*")
 
 
@@ -25,3 +26,19 @@ def check_format(text: str) -> None:
     for match in re.finditer(r"%[^a-zA-Z%]*|\{[^}]*\}", text):
         if _WIDTH.search(match.group()):
             raise SecurityError("a format with so large a width is refused")
+
+
+def check_operation(operator: str, left: Any, right: Any) -> None:
+    """Refuses a repetition, a joining or a power whose result would be too large."""
+    if operator == "*":
+        for sequence, times in ((left, right), (right, left)):
+            if isinstance(sequence, str | list | tuple) and isinstance(times, int):
+                check_length(len(sequence) * times)
+    elif operator == "+":
+        if isinstance(left, str | list | tuple) and isinstance(right, str | list | tuple):
+            check_length(len(left) + len(right))
+    elif operator == "%":
+        if isinstance(left, str):
+            check_format(left)
+    elif isinstance(left, int | float) and isinstance(right, int | float) and abs(right) > _LARGEST_EXPONENT:
+        raise SecurityError(f"an exponent of more than {_LARGEST_EXPONENT} is refused")

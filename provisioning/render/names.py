@@ -47,6 +47,9 @@ class Unknown(StrictUndefined):
         never = obj is missing or isinstance(obj, Namespace)
         super().__init__(hint, obj, name, UnknownName if never else exc)  # type: ignore[arg-type]
 
+    def __repr__(self) -> str:
+        return str(self)  # fails: a list that holds it cannot be printed either
+
 
 class Loose(dict[str, Any]):
     """A mapping at or below ``inputs`` or ``outputs``; ``path`` is how a template would write it."""

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +38,29 @@ class RenderPool:
         self._turns = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
+        weakref.finalize(self, _end, self._idle)
         _pools.add(self)
 
-    def render(self, text: str, file: str, context: Mapping[str, Any], *, trusts_inputs: bool = False) -> Rendered:
+    def render(
+        self,
+        text: str,
+        file: str,
+        context: Mapping[str, Any],
+        *,
+        trusts_inputs: bool = False,
+        authored: Collection[str] = (),
+    ) -> Rendered:
         """As ``render_file``; raises ProblemsFound also when the rendering takes too long, needs too much memory or
         ends its process. Waits while all children are busy."""
-        job = {"text": text, "file": file, "context": context, "trusts_inputs": trusts_inputs}
+        job = {
+            "text": text,
+            "file": file,
+            "context": context,
+            "trusts_inputs": trusts_inputs,
+            "authored": list(authored),
+        }
         with self._turns:
-            child = self._take()
-            try:
-                answer = child.exchange(job, time.monotonic() + self.seconds)
-            except _TooSlow:
-                raise self._killed(child, f"took longer than {self.seconds:g} s and was stopped", file) from None
-            except _Broken:
-                message = f"ended its process: it needed more than {self.memory_mb} MB or {self.seconds:g} s"
-                raise self._killed(child, message, file) from None
-            except BaseException:
-                child.kill()
-                raise
-            if child.alive():
-                with self._lock:
-                    self._idle.append(child)
+            answer = self._answer(job, file)
         if "text" in answer:
             return Rendered(answer["text"])
         raise ProblemsFound(Problem(**problem) for problem in answer["problems"])
@@ -66,19 +68,30 @@ class RenderPool:
     def close(self) -> None:
         """Ends the idle children. The pool can be used again."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for child in idle:
-            child.kill()
+            _end(self._idle)
 
-    def _take(self) -> "_Child":
-        while True:
-            with self._lock:
-                child = self._idle.pop() if self._idle else None
-            if child is None:
-                return self._started()
-            if child.alive():
-                return child
+    def _answer(self, job: Mapping[str, Any], file: str) -> dict[str, Any]:
+        """The answer of an idle child or, where it turns out to have ended meanwhile, of a new one."""
+        with self._lock:
+            idle = self._idle.pop() if self._idle else None
+        child = idle or self._started()
+        try:
+            answer = child.exchange(job, time.monotonic() + self.seconds)
+        except _TooSlow:
+            raise self._killed(child, f"took longer than {self.seconds:g} s and was stopped", file) from None
+        except _Broken:
+            message = f"ended its process: it needed more than {self.memory_mb} MB or {self.seconds:g} s"
+            refusal = self._killed(child, message, file)
+            if idle is None:
+                raise refusal from None
+        except BaseException:
             child.kill()
+            raise
+        else:
+            with self._lock:
+                self._idle.append(child)
+            return answer
+        return self._answer(job, file)
 
     def _started(self) -> "_Child":
         child = _Child(self.output_bytes * 6 + 1_000_000)  # JSON may write one character as six
@@ -97,10 +110,10 @@ class RenderPool:
     def _after_fork(self) -> None:
         """The children are the parent's: the new process forgets them and lets go of their pipes."""
         for child in self._idle:
-            child.let_go()
+            child.forget()
+        self._idle.clear()
         self._turns = threading.BoundedSemaphore(self.size)
         self._lock = threading.Lock()
-        self._idle = []
 
 
 class _TooSlow(Exception):
@@ -114,7 +127,7 @@ class _Broken(Exception):
 class _Child:
     def __init__(self, longest_answer: int):
         self._longest = longest_answer
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             [sys.executable, "-X", "utf8", "-m", "provisioning.render.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -124,7 +137,8 @@ class _Child:
             close_fds=True,
             start_new_session=True,
         )
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._in, False)
         os.set_blocking(self._out, False)
@@ -149,6 +163,11 @@ class _Child:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        self.let_go()
+
+    def forget(self) -> None:
+        """In a process that did not start it: neither waits for it nor complains that nobody did."""
+        self._process.returncode = 0
         self.let_go()
 
     def let_go(self) -> None:
@@ -188,6 +207,11 @@ class _Child:
         poll.register(self._in if writing else self._out, select.POLLOUT if writing else select.POLLIN)
         if left <= 0 or not poll.poll(left * 1000):
             raise _TooSlow
+
+
+def _end(children: list[_Child]) -> None:
+    while children:
+        children.pop().kill()
 
 
 _pools: "weakref.WeakSet[RenderPool]" = weakref.WeakSet()

@@ -95,16 +95,26 @@ def _context(
         return instance_context(
             service=service, name="sample-instance", inputs=inputs, environment=environment, component=component
         )
+    instance_inputs = sample_inputs(instance_input_type, least=least)
     instances = [
         InstanceFacts(
             name=f"sample-instance-{number}",
-            inputs=sample_inputs(instance_input_type, least=least),
-            outputs={INVENTED: ""},
+            inputs=instance_inputs,
+            outputs={INVENTED: "", **_echoed(instance_inputs)},
             environment=environment,
         )
         for number in ((1,) if least else (1, 2))
     ]
     return pipeline_context(service=_SERVICE, inputs=inputs, instances=instances)
+
+
+def _echoed(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Outputs that hand an input on, as lambda_runtime and LambdaRuntime in AWS Proton's samples."""
+    return {
+        "".join(word[:1].upper() + word[1:] for word in name.split("_")): str(value)
+        for name, value in inputs.items()
+        if isinstance(value, str | int | float) and str(value)
+    }
 
 
 _COMPONENT_OUTPUTS = {

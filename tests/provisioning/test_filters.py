@@ -45,9 +45,7 @@ def test_proton_cfn_lambda_function_formatted_env_vars_makes_a_mapping():
 def test_proton_cfn_iam_policy_arns_appends_to_the_list_above_and_keeps_only_policies():
     context = attached(A="hello", P1=POLICY_1, R="arn:aws:iam::123456789012:role/r", P2=POLICY_2)
     text = f"ManagedPolicyArns:\n  - !Ref Base\n  {{{{ {OUTPUTS}\n      | proton_cfn_iam_policy_arns }}}}\nNext: 1\n"
-    assert rendered(text, context) == (
-        f"ManagedPolicyArns:\n  - !Ref Base\n  - {POLICY_1}\n  - {POLICY_2}\nNext: 1\n"
-    )
+    assert rendered(text, context) == (f"ManagedPolicyArns:\n  - !Ref Base\n  - {POLICY_1}\n  - {POLICY_2}\nNext: 1\n")
 
 
 @pytest.mark.parametrize("filtered", [ECS, LAMBDA, POLICIES])
@@ -135,8 +133,7 @@ def test_proton_cfn_sanitize_refuses_in_protons_words(value: str):
     assert refusals(text, attached(Output1=value)) == (
         Problem(
             "",
-            f'Illegal character(s) detected in "{value}".'
-            " Must match regex ^[a-zA-Z0-9_-]*$ or be a valid ARN",
+            f'Illegal character(s) detected in "{value}". Must match regex ^[a-zA-Z0-9_-]*$ or be a valid ARN',
             line=1,
             file=FILE,
         ),

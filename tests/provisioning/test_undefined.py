@@ -70,9 +70,7 @@ def test_an_absent_input_in_a_comment_prints_as_nothing():
     ],
 )  # fmt: skip
 def test_every_other_unknown_name_fails_at_once(name: str, message: str):
-    assert refusals(f"A: 1\nB: {{{{ {name} }}}}\n") == (
-        Problem("", message, line=2, file=FILE, code=UNKNOWN_NAME),
-    )
+    assert refusals(f"A: 1\nB: {{{{ {name} }}}}\n") == (Problem("", message, line=2, file=FILE, code=UNKNOWN_NAME),)
 
 
 def test_an_unknown_name_fails_also_when_it_is_only_tested():
