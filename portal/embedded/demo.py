@@ -1,12 +1,14 @@
 """Demo people, their teams and access keys, and the sample templates. Made by `make run` only."""
 
+import time
+
 from django.conf import settings
 
 from portal.actions import people, templates
 from portal.embedded.profiles import PEOPLE, AccessKeyPair
 from portal.embedded.samples import SAMPLES, Sample, pack_sample
-from portal.enums import Role
-from portal.models import AccessKey, AwsAccount, Team, Template, User
+from portal.enums import Role, TemplateVersionStatus
+from portal.models import AccessKey, AwsAccount, Team, Template, TemplateVersion, User
 from portal.secrets import decrypt
 
 TEAMS = {"platform": "Looks after the platform", "payments": "Takes the money"}
@@ -69,3 +71,10 @@ def _register(admin: User, template: Template, sample: Sample) -> None:
             compatible=sample.compatible,
         )
         templates.publish_version(by=admin, version=version)
+
+
+def wait_for_registrations(until: float) -> None:
+    """Until the worker has checked the samples, but not longer than ``until`` (Unix time)."""
+    waiting = TemplateVersion.objects.filter(status=TemplateVersionStatus.REGISTRATION_IN_PROGRESS)
+    while time.time() < until and waiting.exists():
+        time.sleep(0.2)

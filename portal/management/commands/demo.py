@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from portal.embedded import demo
 from portal.embedded.profiles import write_credentials
@@ -11,6 +11,11 @@ from portal.embedded.profiles import write_credentials
 
 class Command(BaseCommand):
     help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--until", type=float, default=0.0, help="Unix time until which to wait for the templates to be registered"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:
@@ -21,3 +26,4 @@ class Command(BaseCommand):
             {name: demo.access_key(person) for name, person in people.items()},
         )
         demo.make_templates(people["admin"])
+        demo.wait_for_registrations(options["until"])
