@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 STAMPED = re.compile(r"^\[?\d{4}-\d\d-\d\d[ T]")
-ERROR = re.compile(r"^\[?\d{4}-\d\d-\d\d[ T].{0,60}?\b(ERROR|CRITICAL)\b")
+# Django and Celery write "2026-01-01 00:00:00,000 ERROR …", gunicorn "[2026-01-01 00:00:00 +0000] [7] [ERROR] …".
+ERROR = re.compile(r"^\[?\d{4}-\d\d-\d\d[ T][\d:,.]+(?: | [+-]\d{4}\] \[\d+\] \[)(?:ERROR|CRITICAL)\b")
 LONGEST_BLOCK = 10  # lines
 
 
