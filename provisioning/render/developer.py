@@ -43,3 +43,17 @@ def _strings(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str
         for key, item in value.items():
             yield pointer(*path, key), key
             yield from _strings(item, (*path, key))
+
+
+def authored_strings(input_type: Mapping[str, Any]) -> frozenset[str]:
+    """The texts that a schema's author wrote as values: defaults, constants and the choices of an enum, at any depth.
+    A developer who leaves or picks one of them has typed nothing of their own."""
+    found: set[str] = set()
+    for keyword, value in input_type.items():
+        if keyword in ("default", "const", "enum"):
+            found.update(text for _, text in _strings(value, ()))
+        if isinstance(value, Mapping):
+            found |= authored_strings(value)
+        elif isinstance(value, list):
+            found |= {text for item in value if isinstance(item, Mapping) for text in authored_strings(item)}
+    return frozenset(found)

@@ -134,11 +134,19 @@ _SERVICE = ServiceFacts(
 def render_sample(
     text: str, file: str, context: Mapping[str, Any], render: Callable[..., Rendered] = render_file
 ) -> Sample:
-    """Renders with a context of ``sample_contexts``; ``render`` is a pool's, where the template is not one's own."""
+    """Renders with a context of ``sample_contexts``; ``render`` is a pool's, where the template is not one's own.
+
+    Where only the guard refuses a sample value the text is there all the same: CloudFormation may well accept it, but
+    deployments will need a version whose inputs are trusted, and the warning says so.
+    """
     try:
-        return Sample(render(text, file, context, trusts_inputs=True).text)
+        return Sample(render(text, file, context).text)
     except ProblemsFound as found:
-        return Sample(None, tuple(_judged(problem) for problem in found.problems))
+        problems = tuple(_judged(problem) for problem in found.problems)
+    try:
+        return Sample(render(text, file, context, trusts_inputs=True).text, problems)
+    except ProblemsFound:
+        return Sample(None, problems)
 
 
 def _judged(problem: Problem) -> Problem:
