@@ -15,12 +15,12 @@ from portal.web.page import done, page, posted
 
 def accounts(request: HttpRequest) -> HttpResponse:
     form = NewAccountForm(posted(request))
+    if request.method == "POST":
+        access.require(request.user, Role.PLATFORM)
     if request.method == "POST" and form.is_valid():
         try:
             named = actions.name_account(by=request.user, **form.cleaned_data)
         except PortalError as refusal:
-            if not request.user.is_platform:
-                raise
             form.take(refusal)
         else:
             return done(request, "accounts", message=f"Account {named} is named.")

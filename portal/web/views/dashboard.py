@@ -5,6 +5,7 @@ from dataclasses import replace
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from portal.models import Team, Template
 from portal.queries import accounts, usage
@@ -22,6 +23,7 @@ STATES = (
 )
 
 
+@require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     filters = UsageFilters.from_query(request.GET)
     scope = usage.rows(request.user, replace(filters, state=""))
@@ -49,6 +51,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return page(request, "usage/dashboard.html", context, partial="usage")
 
 
+@require_safe
 def usage_csv(request: HttpRequest) -> HttpResponse:
     """Exactly the rows that the page shows with the same query string, all pages of it."""
     rows = usage.rows(request.user, UsageFilters.from_query(request.GET))

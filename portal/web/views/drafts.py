@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -314,7 +315,7 @@ def _review_page(
         secrets=secrets,
         refusal=refusal,
         rendered=rendered,
-        account=draft.details.get("account_id") or "",
+        account=draft.details.get("account_id") or settings.PORTAL_ACCOUNT_ID,
         role=draft.details.get("proton_service_role_arn") or "",
         edit_urls={
             "details": reverse("draft-details", args=[draft.pk]),

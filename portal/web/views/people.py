@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from portal import access
 from portal.actions import people as actions
@@ -18,6 +18,7 @@ def _ask(request: HttpRequest) -> str:
     return "" if request.user.is_admin else "an admin"
 
 
+@require_safe
 def people(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "")[:100]
     context = {"people": queries.people(search=search), "search": search, "ask": _ask(request)}
@@ -64,6 +65,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
     return page(request, "people/person.html", context, status=422 if form.errors else 200)
 
 
+@require_safe
 def teams(request: HttpRequest) -> HttpResponse:
     return page(request, "people/teams.html", {"teams": queries.teams(), "ask": _ask(request)})
 
@@ -106,6 +108,7 @@ def team_delete(request: HttpRequest, name: str) -> HttpResponse:
     return done(request, "teams", message=f"Team {name} is deleted.")
 
 
+@require_safe
 def keys(request: HttpRequest) -> HttpResponse:
     return page(request, "people/keys.html", _keys_context(request))
 

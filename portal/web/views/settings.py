@@ -3,6 +3,7 @@
 from django.conf import settings as django_settings
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 
 from portal import access
 from portal.actions import accounts as actions
@@ -16,6 +17,7 @@ from portal.web.page import done, page, posted
 EVENTS_PER_PAGE = 100
 
 
+@require_safe
 def settings(request: HttpRequest) -> HttpResponse:
     context = {
         "account_id": django_settings.PORTAL_ACCOUNT_ID,
@@ -44,6 +46,7 @@ def roles(request: HttpRequest) -> HttpResponse:
     return page(request, "settings/roles.html", context, status=422 if form.errors else 200)
 
 
+@require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     access.require(request.user, Role.PLATFORM)
     target, actor = request.GET.get("target", "")[:400], request.GET.get("actor", "")[:150]

@@ -3,6 +3,7 @@
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from portal import access
@@ -17,6 +18,7 @@ from portal.web.page import done, page, posted, wants_part
 CARDS_PER_PAGE = 60
 
 
+@require_safe
 def templates(request: HttpRequest) -> HttpResponse:
     search, kind = request.GET.get("q", "")[:200], request.GET.get("kind", "").upper()
     kind = kind if kind in TemplateKind.values else ""
@@ -31,6 +33,7 @@ def templates(request: HttpRequest) -> HttpResponse:
     return page(request, "templates/list.html", context, partial="catalogue")
 
 
+@require_safe
 def template(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     found = access.template(request.user, kind, name)
     versions = visible_versions(request, found)

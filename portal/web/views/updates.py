@@ -156,6 +156,12 @@ def _rendered(asked: Update, document: Document) -> Rendered:
     return of_update(asked.user, asked.target, asked.version, document, asked.shape, asked.spec(document))
 
 
+def _unanswered(rendered: Rendered | None) -> list[Problem]:
+    """Problems of the inputs, which stand before any rendering."""
+    found = rendered.parts[0].problems if rendered else ()
+    return [problem for problem in found if problem.path.startswith(("/spec", "/instances")) and not problem.file]
+
+
 def _deploy(
     request: HttpRequest, asked: Update, document: Document, deploy: Deploy, urls: dict[str, str]
 ) -> HttpResponse:
@@ -200,6 +206,7 @@ def _page(
         "problems": summary(drawn, told),
         "refusal": "" if told else refusal,
         "rendered": rendered,
+        "unanswered": summary(drawn, _unanswered(rendered)),
         "edit_url": urls["self"] + query,
         "check_url": urls["self"],
         "urls": urls,

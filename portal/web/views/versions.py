@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from portal import access
@@ -65,6 +66,7 @@ def _register(
     )
 
 
+@require_safe
 def version(request: HttpRequest, kind: str, name: str, major: int, minor: int) -> HttpResponse:
     found = access.template_version(request.user, kind, name, major, minor)
     registering = found.status == TemplateVersionStatus.REGISTRATION_IN_PROGRESS
