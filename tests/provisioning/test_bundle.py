@@ -288,6 +288,9 @@ def test_the_digest_depends_on_names_and_contents_only() -> None:
     assert digest_of(files) == digest_of(shuffled)
     assert bundle_of(wrapped(files, "v1")).digest == bundle_of(files).digest
     assert digest_of({"a": b"bc"}) != digest_of({"ab": b"c"})
+    assert digest_of({"a": b"", "b": b""}) != digest_of(
+        {"a0:b": b""}
+    )  # lengths come first, so that nothing runs together
     assert digest_of({"a": b"1"}) != digest_of({"a": b"2"})
 
 

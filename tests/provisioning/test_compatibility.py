@@ -37,6 +37,7 @@ def complaints(old: Schema, new: Schema) -> list[str]:
         ("a: {type: string, pattern: '^x'}", "a: {type: string}"),
         ("a: {type: string, minLength: 5, maxLength: 9}", "a: {type: string, minLength: 1, maxLength: 99}"),
         ("a: {type: number, exclusiveMinimum: 0}", "a: {type: number, minimum: 0}"),
+        ("a: {type: number, minimum: 0, maximum: 9}", "a: {type: number, maximum: 9, minimum: 0}"),
         ("a: {type: number, multipleOf: 10}", "a: {type: number, multipleOf: 5}"),
         ("a: {type: array, items: {type: integer}}", "a: {type: array, items: {type: number}}"),
         ("a: {type: object, additionalProperties: false}", "a: {type: object}"),
