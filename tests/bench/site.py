@@ -1,0 +1,93 @@
+"""A portal with one person who is signed in and one wizard under way: ``python -m tests.bench.site`` makes it.
+
+Reads the settings of the environment, migrates the database, and prints one JSON object: the session's cookie and the
+address of the wizard's page with twenty inputs.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tests.aws import ROOT
+
+
+@dataclass(frozen=True)
+class Site:
+    """``environment``: the variables of every process of this portal."""
+
+    environment: dict[str, str]
+    cookie: str
+    wizard: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory that is thrown away, and the one site of a run, made when a row asks for it."""
+
+    folder: Path
+
+    @cached_property
+    def site(self) -> Site:
+        return make_site(self.folder / "data")
+
+
+def clean_environment() -> dict[str, str]:
+    """Of this process what a server needs, and nothing that would configure it."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+
+
+def make_site(folder: Path) -> Site:
+    """A portal whose database lies in ``folder``, and whose broker refuses."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = clean_environment() | {
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "BROKER_URL": "redis://127.0.0.1:9/0",
+        "SECRET_KEY": "only-for-this-run",
+    }
+    made = subprocess.run(
+        [sys.executable, "-m", "tests.bench.site"],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
+    )
+    found = json.loads(made.stdout)
+    return Site(environment, found["cookie"], found["wizard"])
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.test import Client
+    from django.urls import reverse
+
+    from portal.actions import drafts
+    from provisioning.spec import Spec, dump_spec
+    from tests.bench import samples
+    from tests.factories import rows
+
+    call_command("migrate", verbosity=0)
+    person = rows.person("alice")
+    version = rows.version(rows.template(name="twenty"), files=samples.files_of("wizard"))
+    draft = drafts.start(by=person, template=version.template, version=version)
+    spec = dump_spec(Spec("environment", inputs=samples.WIZARD_INPUTS))
+    drafts.save(by=person, draft=draft, details={"name": "orders"}, spec=spec)
+    client = Client()
+    client.force_login(person)
+    name = settings.SESSION_COOKIE_NAME
+    wizard = reverse("draft-inputs", args=[draft.pk])
+    print(json.dumps({"cookie": f"{name}={client.cookies[name].value}", "wizard": wizard}))
+
+
+if __name__ == "__main__":
+    main()
