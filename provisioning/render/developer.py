@@ -9,6 +9,8 @@ from provisioning.problems import pointer
 # CloudFormation executes these inside a string: a substitution, and a dynamic reference that can read a secret.
 EXECUTED = re.compile(r"\$\{|\{\{\s*resolve:")
 MAY_BECOME_EXECUTED = re.compile(r"[${]|resolve:")
+# As a key it makes a function call of the mapping that holds it.
+FUNCTION = re.compile(r"\s*(?:Fn::|Ref\s*$)")
 # Control characters except tab and newline, YAML's other line breaks, and the characters that reorder text.
 INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _TYPED = frozenset({"inputs", "name", "branch_name", "repository_id"})

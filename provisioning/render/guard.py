@@ -5,7 +5,7 @@ from outside. Both are parsed into events (never expanded, never constructed). W
 tokens and the two sequences of events are equal, then every value stayed inside the scalar that the template's author
 gave it. When they are not, the value is refused and the input named. Three things live inside a scalar and need rules
 of their own: a plain scalar that YAML reads as null or as a merge key; a key that repeats one of its siblings; and
-what CloudFormation itself executes (``${...}``, ``{{resolve:...}}``).
+what CloudFormation itself executes (``${...}``, ``{{resolve:...}}``, and keys such as ``Fn::Transform``).
 
 Differences in white space alone are accepted: YAML folds lines and drops indentation, and no structure hides in them.
 """
@@ -19,7 +19,7 @@ import yaml
 
 from provisioning.cfn_yaml import NotYaml, events, plain_tag
 from provisioning.problems import Problem
-from provisioning.render.developer import EXECUTED, INVISIBLE, MAY_BECOME_EXECUTED, developer_strings
+from provisioning.render.developer import EXECUTED, FUNCTION, INVISIBLE, MAY_BECOME_EXECUTED, developer_strings
 from provisioning.render.fragments import MARK, TOKEN, Assembled, Leaf
 from provisioning.render.lines import template_line
 
@@ -113,8 +113,7 @@ def _difference(
             return [Culprit(last, _STRUCTURE)]
         if isinstance(one, _TAGGED) and isinstance(other, _TAGGED) and one.tag != other.tag:
             return [Culprit(last, _STRUCTURE)]
-    repeated = _repeated_key(real, printed)
-    return None if repeated is None else [Culprit(printed[repeated], "would repeat a key that is already there")]
+    return _bad_key(real, printed)
 
 
 def _scalar_difference(
@@ -148,8 +147,8 @@ def _executes(pieces: list[str], leaves: tuple[Leaf, ...], context: Mapping[str,
     return any(found.start() < end and start < found.end() for found in EXECUTED.finditer(text) for start, end in spans)
 
 
-def _repeated_key(found: list[yaml.Event], printed: Mapping[int, Leaf]) -> int | None:
-    """The index of a printed scalar that is a key of a mapping which has that key twice."""
+def _bad_key(found: list[yaml.Event], printed: Mapping[int, Leaf]) -> list[Culprit] | None:
+    """The first printed key that repeats another key of its mapping, or that makes the mapping a function call."""
     stack: list[list[Any]] = []  # [is mapping, a key comes next, key -> index of the scalar]
     for index, event in enumerate(found):
         if isinstance(event, yaml.ScalarEvent):
@@ -157,8 +156,11 @@ def _repeated_key(found: list[yaml.Event], printed: Mapping[int, Leaf]) -> int |
                 top = stack[-1]
                 if top[1]:
                     earlier = top[2].setdefault(event.value, index)
+                    if index in printed and FUNCTION.match(event.value):
+                        return [Culprit(printed[index], "would become a function that CloudFormation executes")]
                     if earlier != index and (index in printed or earlier in printed):
-                        return index if index in printed else int(earlier)
+                        leaf = printed.get(index) or printed[earlier]
+                        return [Culprit(leaf, "would repeat a key that is already there")]
                 top[1] = not top[1]
         elif isinstance(event, yaml.AliasEvent):
             if stack:

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from provisioning.context import (
     ComponentFacts,
     EnvironmentFacts,
@@ -13,6 +15,8 @@ from provisioning.context import (
     instance_context,
     pipeline_context,
 )
+from provisioning.problems import ProblemsFound
+from provisioning.render import render_file
 
 SERVICE = ServiceFacts("shop", "main", "arn:connection", "acme/shop")
 PROD = EnvironmentFacts("prod", "123456789012", {"VpcId": "vpc-1"})
@@ -108,3 +112,45 @@ def test_a_context_is_json_and_a_copy_of_what_it_was_made_of():
     inputs["ports"].append(8080)  # type: ignore[attr-defined]
     assert json.loads(json.dumps(context)) == context
     assert context["environment"]["inputs"] == {"ports": [80, 443], "tags": {"team": "a"}}
+
+
+MATRIX = {  # what AWS Proton's table says: which part may read the name
+    "environment.name": {"environment", "instance", "component"},
+    "environment.inputs.cidr": {"environment"},
+    "environment.account_id": {"instance", "component"},
+    "environment.outputs.VpcId": {"instance", "component"},
+    "service.name": {"instance", "pipeline", "component"},
+    "service.branch_name": {"instance", "pipeline"},
+    "service.repository_connection_arn": {"instance", "pipeline"},
+    "service.repository_id": {"instance", "pipeline"},
+    "service_instance.name": {"instance", "component"},
+    "service_instance.inputs.port": {"instance", "component"},
+    "service_instance.components.default.name": {"instance"},
+    "service_instance.components.default.outputs.BucketName": {"instance"},
+    "pipeline.inputs.dir": {"pipeline"},
+    "service_instances[0].name": {"pipeline"},
+    "service_instances[0].inputs.port": {"pipeline"},
+    "service_instances[0].outputs.Url": {"pipeline"},
+    "service_instances[0].environment.name": {"pipeline"},
+    "service_instances[0].environment.account_id": {"pipeline"},
+    "service_instances[0].environment.outputs.VpcId": {"pipeline"},
+    "service_instance.environment.outputs.VpcId": {"instance"},  # the legacy alias
+    "component.name": {"component"},
+}
+CONTEXTS = {
+    "environment": environment_context(name="prod", inputs={"cidr": "10.0.0.0/16"}),
+    "instance": of_instance(ComponentFacts("bucket", {"BucketName": "b"}), port=80),
+    "pipeline": pipeline_context(service=SERVICE, inputs={"dir": "src"}, instances=[WEB]),
+    "component": component_context(name="bucket", environment=PROD, service=SERVICE, instance=WEB),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX))
+def test_the_namespace_matrix(name: str):
+    def readable(context: dict[str, Any]) -> bool:
+        try:
+            return render_file(f"A: '{{{{ {name} }}}}'", "f.yaml", context).text != "A: ''"
+        except ProblemsFound:
+            return False
+
+    assert {part for part, context in CONTEXTS.items() if readable(context)} == MATRIX[name]
