@@ -1,5 +1,6 @@
 """The words that every page is written in: icons, badges, times, buttons. Built in, so nothing needs loading."""
 
+import json
 import re
 from datetime import datetime
 from typing import Any
@@ -103,7 +104,7 @@ def distance(value: Any) -> SafeString:
     badge = format_html('<span class="tag tag-{}">{}{}</span>', shown.tone, icon(shown.icon), text)
     if value.since is None or value.status == "UP_TO_DATE":
         return badge
-    return format_html('{} <span class="text-secondary small text-nowrap">since {}</span>', badge, since(value.since))
+    return format_html('{} <span class="distance-since">since {}</span>', badge, since(value.since))
 
 
 @register.simple_tag
@@ -179,6 +180,20 @@ def action(label: str, href: str, icon_name: str = "", style: str = "", ask: str
             label,
         )
     return format_html('<a class="{}" href="{}">{}{}</a>', css, href, picture, label)
+
+
+@register.filter
+def said(value: Any) -> str:
+    """A value of an audit event's detail in words: mappings as "key: value", lists with commas."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {said(one)}" for name, one in value.items())
+    return ", ".join(said(one) for one in value) if isinstance(value, list) else str(value)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """JSON for a data attribute, which escapes it: htmx drops script elements from the parts that it swaps."""
+    return json.dumps(value)
 
 
 @register.filter

@@ -126,6 +126,14 @@ function showChosen(input) {
   });
 }
 
+// Addresses that people copy hold no empty members.
+root.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.verb !== "get") return;
+  for (const name of [...event.detail.formData.keys()]) {
+    if (event.detail.formData.get(name) === "") event.detail.formData.delete(name);
+  }
+});
+
 root.addEventListener("htmx:afterSettle", (event) => enhance(event.detail.elt));
 root.addEventListener("htmx:sendError", () => say("The portal did not answer. Check your connection."));
 root.addEventListener("DOMContentLoaded", () => {

@@ -1,6 +1,5 @@
-// Stacked bars: for each template how often each version runs. Values come from a json_script element.
+// Stacked bars: for each template how often each version runs. Values come from a data attribute.
 (() => {
-  const AXIS = 140; // pixels for the names
   const drawn = new Map();
   const colours = {
     light: {
@@ -24,7 +23,9 @@
   function options(bars, theme, motion, width) {
     const palette = colours[theme];
     const widest = Math.max(...bars.map((bar) => bar.versions.reduce((sum, version) => sum + version.count, 0)));
-    const pixels = (count) => ((width - AXIS) * count) / widest;
+    const longest = Math.max(...bars.map((bar) => bar.name.length));
+    const names = Math.min(Math.max(60, longest * 7.2), width * 0.36);
+    const pixels = (count) => ((width - names - 30) * count) / widest;
     const depth = Math.max(...bars.map((bar) => bar.versions.length));
     const series = Array.from({ length: depth }, (_, rank) => ({
       type: "bar",
@@ -57,7 +58,7 @@
       xAxis: { type: "value", minInterval: 1, axisLabel: { color: palette.faint }, splitLine: { lineStyle: { color: palette.line } } },
       yAxis: {
         type: "category", inverse: true, data: bars.map((bar) => bar.name),
-        axisLabel: { color: palette.text, width: AXIS - 30, overflow: "truncate" },
+        axisLabel: { color: palette.text, width: names, overflow: "truncate" },
         axisLine: { lineStyle: { color: palette.line } }, axisTick: { show: false },
       },
       series,
@@ -65,7 +66,7 @@
   }
 
   function draw(element) {
-    const bars = JSON.parse(document.getElementById(element.dataset.chartValues).textContent);
+    const bars = JSON.parse(element.dataset.chartValues);
     if (!bars.length) return;
     drawn.get(element)?.dispose();
     element.style.height = `${Math.max(110, bars.length * 46 + 34)}px`;
