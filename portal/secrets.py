@@ -1,4 +1,4 @@
-"""Encryption at rest. ENCRYPTION_KEYS holds Fernet keys: the first one writes, all of them read, so keys can be changed."""
+"""Encryption at rest. ENCRYPTION_KEYS holds Fernet keys: the first one writes, all read, so that keys can be changed."""
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -20,7 +20,7 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(token: str) -> str:
-    """The text behind ``token``. Raises ImproperlyConfigured when the key that wrote it is not among ENCRYPTION_KEYS."""
+    """The text behind ``token``. Raises ImproperlyConfigured when its key is not among ENCRYPTION_KEYS."""
     try:
         return _keys().decrypt(token.encode()).decode()
     except InvalidToken:
