@@ -52,6 +52,10 @@ def test_trust_and_the_authors_strings_reach_the_child(pool: RenderPool):
     assert len(problems(pool.render, text, FILE, context)) == 1
 
 
+WIDTH = "not allowed in a template: a width of more than 1000000 is refused"
+SIZE = "not allowed in a template: a result of more than 1000000 characters or items is refused"
+FORMAT = "not allowed in a template: a format with so large a width is refused"
+OUTPUT = "the rendered file is larger than 100000 bytes"
 EXHAUSTING = {
     "time": (
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
@@ -62,24 +66,26 @@ EXHAUSTING = {
         "{% set ns.all = [ns.all, 'x' * 900000 ~ a] %}{% endfor %}",
         "needed more than 128 MB of memory",
     ),
-    "output": ("{% for a in range(99999) %}{{ 'x' * 1000 }}{% endfor %}", "the rendered file is larger than 100000 bytes"),
-    "one large output": ("{{ 'x' * 900000 }}", "the rendered file is larger than 100000 bytes"),
-    "padding": ("{{ 'x'.center(900000000) }}", "not allowed in a template: a width of more than 1000000 is refused"),
-    "padding filter": ("{{ 'x' | center(900000000) }}", "not allowed in a template: a width of more than 1000000 is refused"),
-    "zfill": ("{{ 'x'.zfill(900000000) }}", "not allowed in a template: a width of more than 1000000 is refused"),
-    "indent": ("{{ 'x' | indent(900000000) }}", "not allowed in a template: a width of more than 1000000 is refused"),
-    "format": ("{{ '{:900000000}'.format(1) }}", "not allowed in a template: a format with so large a width is refused"),
-    "percent": ("{{ '%0900000000d' % 1 }}", "not allowed in a template: a format with so large a width is refused"),
+    "output": ("{% for a in range(99999) %}{{ 'x' * 1000 }}{% endfor %}", OUTPUT),
+    "one large output": ("{{ 'x' * 900000 }}", OUTPUT),
+    "padding": ("{{ 'x'.center(900000000) }}", WIDTH),
+    "padding filter": ("{{ 'x' | center(900000000) }}", WIDTH),
+    "zfill": ("{{ 'x'.zfill(900000000) }}", WIDTH),
+    "indent": ("{{ 'x' | indent(900000000) }}", WIDTH),
+    "format": ("{{ '{:900000000}'.format(1) }}", FORMAT),
+    "percent": ("{{ '%0900000000d' % 1 }}", FORMAT),
     "percent filter": ("{{ '%*d' | format(900000000, 1) }}",
-                       "not allowed in a template: a format with so large a width is refused"),
+                       FORMAT),
     "repetition": ("{{ 'x' * 900000000 }}",
-                   "not allowed in a template: a result of more than 1000000 characters or items is refused"),
+                   SIZE),
     "repeated list": ("{{ [1] * 900000000 }}",
-                      "not allowed in a template: a result of more than 1000000 characters or items is refused"),
+                      SIZE),
     "power": ("{{ 9 ** 999999999 }}", "not allowed in a template: an exponent of more than 64 is refused"),
     "replace": ("{{ ('x' * 900000).replace('x', 'y' * 900000) }}",
-                "not allowed in a template: a result of more than 1000000 characters or items is refused"),
-    "range": ("{{ range(999999999) | list }}", "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000)."),
+                SIZE),
+    "range": ("{{ range(999999999) | list }}", "Range too big. The sandbox blocks ranges larger than"
+              " MAX_RANGE (100000).",
+),
     "doubling": ("{% set ns = namespace(s='x') %}{% for a in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
                  "needed more than 128 MB of memory"),
     "nesting": ("{{ " + "(" * 20000 + "1" + ")" * 20000 + " }}", "the template is nested too deeply"),

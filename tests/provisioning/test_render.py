@@ -22,7 +22,8 @@ PIPELINE = pipeline_context(
 
 
 def test_if_elif_and_else_choose_by_equality():
-    text = "{% if service_instance.inputs.size == 'l' %}A: 1{% elif service_instance.inputs.size == 'm' %}A: 2{% else %}A: 3{% endif %}"
+    size = "service_instance.inputs.size"
+    text = f"{{% if {size} == 'l' %}}A: 1{{% elif {size} == 'm' %}}A: 2{{% else %}}A: 3{{% endif %}}"
     assert [rendered(text, instance(size=size)) for size in ("l", "m", "s")] == ["A: 1", "A: 2", "A: 3"]
 
 
@@ -102,7 +103,10 @@ def test_the_raw_text_is_rendered_comments_included():
 
 
 def test_a_template_need_not_be_yaml_before_it_is_rendered():
-    text = "Cpu: !FindInMap [TaskSize, {{service_instance.inputs.size}}, cpu]\n{% if true %}\nB: {{ environment.outputs.VpcId }}\n{% endif %}"
+    text = (
+        "Cpu: !FindInMap [TaskSize, {{service_instance.inputs.size}}, cpu]\n"
+        "{% if true %}\nB: {{ environment.outputs.VpcId }}\n{% endif %}"
+    )
     assert rendered(text, instance(size="x-small")) == ("Cpu: !FindInMap [TaskSize, x-small, cpu]\n\nB: vpc-1\n")
 
 
@@ -129,7 +133,10 @@ def test_a_map_of_constants_is_looked_up_and_printed_as_json():
 
 
 def test_outputs_of_the_environment_may_carry_structure():
-    text = "Subnets: [{{ environment.outputs.SubnetIds }}]\nOther:\n  - {{ environment.outputs.SubnetIds.split(',') | join('\\n  - ') }}\n"
+    text = (
+        "Subnets: [{{ environment.outputs.SubnetIds }}]\n"
+        "Other:\n  - {{ environment.outputs.SubnetIds.split(',') | join('\\n  - ') }}\n"
+    )
     subnets = ["subnet-1", "subnet-2"]
     assert yaml.safe_load(rendered(text)) == {"Subnets": subnets, "Other": subnets}
 
@@ -155,7 +162,10 @@ def test_macros_and_set_blocks_may_write_structure_around_values():
 
 def test_lists_and_maps_of_inputs_print_as_flow_collections():
     context = instance(list=["a", "it's", 'say "x"', 3, True], map={"k": "v: w"})
-    text = "A: {{ service_instance.inputs.list }}\nB: {{ service_instance.inputs.map }}\nC: [{{ service_instance.inputs.list[:2] | join(', ') }}]\n"
+    text = (
+        "A: {{ service_instance.inputs.list }}\nB: {{ service_instance.inputs.map }}\n"
+        "C: [{{ service_instance.inputs.list[:2] | join(', ') }}]\n"
+    )
     assert yaml.safe_load(rendered(text, context)) == {
         "A": ["a", "it's", 'say "x"', 3, True],
         "B": {"k": "v: w"},
@@ -182,7 +192,10 @@ def test_indent_knows_the_argument_of_jinja_2_11():
 
 
 def test_a_template_in_json_renders_also_with_tabs():
-    text = '{\n\t"Resources": {\n\t\t"{{ service_instance.inputs.id }}Bucket": {"Type": "AWS::S3::Bucket", "Slash": "a\\/b"}\n\t}\n}\n'
+    text = (
+        '{\n\t"Resources": {\n'
+        '\t\t"{{ service_instance.inputs.id }}Bucket": {"Type": "AWS::S3::Bucket", "Slash": "a\\/b"}\n\t}\n}\n'
+    )
     assert json.loads(rendered(text, instance(id="Web"))) == {
         "Resources": {"WebBucket": {"Type": "AWS::S3::Bucket", "Slash": "a/b"}}
     }
