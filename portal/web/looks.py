@@ -29,10 +29,10 @@ class Look:
     tone: Tone
 
 
-GOOD = ("circle-check", "good")
-BAD = ("circle-x", "bad")
-BUSY = ("loader-2", "busy")
-CLEANED = ("eraser", "bad")
+GOOD: tuple[str, Tone] = ("circle-check", "good")
+BAD: tuple[str, Tone] = ("circle-x", "bad")
+BUSY: tuple[str, Tone] = ("loader-2", "busy")
+CLEANED: tuple[str, Tone] = ("eraser", "bad")
 
 LOOKS: dict[TextChoices, tuple[str, Tone]] = {
     TemplateKind.ENVIRONMENT: ("stack-2", "quiet"),

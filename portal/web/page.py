@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 def wants_part(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page. Boosted and history requests want the whole page."""
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not (htmx.boosted or htmx.history_restore_request)
+    return htmx is not None and bool(htmx) and not (htmx.boosted or htmx.history_restore_request)
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

@@ -104,7 +104,7 @@ class MatrixRow:
 
 def matrix_table(uses: Sequence[VersionUse], accounts: Sequence[str], filters: UsageFilters) -> list[MatrixRow]:
     """Lines for ``accounts``, in their order."""
-    lines = {}
+    lines: dict[int, int] = {}
     for use in uses:
         lines[use.template.pk] = lines.get(use.template.pk, 0) + 1
     seen: set[int] = set()

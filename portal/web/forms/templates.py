@@ -52,7 +52,7 @@ class NewTemplateForm(TemplateForm):
 
     @property
     def provisioning(self) -> str:
-        return Provisioning.CUSTOMER_MANAGED.value if self.cleaned_data["customer_managed"] else ""
+        return str(Provisioning.CUSTOMER_MANAGED.value) if self.cleaned_data["customer_managed"] else ""
 
 
 def compatible_choices() -> list[tuple[str, str]]:
