@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.aws import ROOT, free_port, stop
+from tests.aws import ROOT, free_port
 
 LONGEST_START = 60.0  # seconds
 POLL = 0.01  # seconds
@@ -27,13 +27,16 @@ def pinned(args: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def running(args: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[psutil.Process]:
-    """A process that is stopped when the block ends."""
+    """A process that is killed, with its children, when the block ends: it holds nothing that anybody wants."""
     with log.open("wb") as output:
         process = psutil.Popen(args, env=dict(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     try:
         yield process
     finally:
-        stop(process)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in (*process.children(recursive=True), process):
+                one.kill()
+        process.wait()
 
 
 def gunicorn(application: str, port: int) -> list[str]:
