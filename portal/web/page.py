@@ -33,12 +33,12 @@ def page(
 ) -> HttpResponse:
     """The page, or the partial of it named after the DOM id that it fills when htmx asks for it.
 
-    ``status`` is 422 for a form with problems (htmx swaps it), 286 to tell a polling part to stop.
+    ``status`` is 422 for a form with problems: htmx swaps it like any other answer.
     """
     if partial and wants_part(request):
         response = render(request, f"{template}#{partial}", context, status=status)
     else:
-        response = render(request, template, context, status=200 if status == 286 else status)
+        response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
