@@ -1,4 +1,4 @@
-"""Encryption at rest. ENCRYPTION_KEYS holds Fernet keys: the first one writes, all read, so that keys can be changed."""
+"""Encryption at rest. ENCRYPTION_KEYS holds Fernet keys: the first one writes, all read, so keys can be changed."""
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings

@@ -143,8 +143,9 @@ class Supervisor:
         self.kept.append(child)
         child.start(BASE_DIR)
 
-    def _command(self, name: str, *args: str, doing: str) -> None:
-        """Run a command of manage.py to its end while the other parts are watched. Raises CannotStart if it fails."""
+    def _command(self, name: str, *args: str, doing: str) -> str:
+        """Run a command of manage.py to its end while the other parts are watched, and return the last line that it
+        printed. Raises CannotStart if it fails."""
         command = Child(name, [sys.executable, "manage.py", name, *args], self.env, self.place.log(name))
         since = time.monotonic()
         command.start(BASE_DIR)
@@ -156,6 +157,7 @@ class Supervisor:
         if command.ended:
             raise CannotStart(f"manage.py {name} failed ({command.log}):\n{command.last_lines()}")
         say(f"  {doing} ({time.monotonic() - since:.1f} s)")
+        return command.last_lines(1)
 
     def _wait_until(self, child: Child, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + LONGEST_START
@@ -195,8 +197,14 @@ class Supervisor:
 
     def _look_for_losses(self) -> None:
         """After an unclean stop of the embedded AWS the portal looks for what it no longer has."""
-        if self.place.aws_lost.exists() and (COMMANDS / "find_missing_resources.py").exists():
-            self._command("find_missing_resources", doing="The embedded AWS was not stopped cleanly: losses are marked")
+        if not self.place.aws_lost.exists() or not (COMMANDS / "find_missing_resources.py").exists():
+            return
+        try:
+            said = self._command("find_missing_resources", doing="The embedded AWS was not stopped cleanly")
+        except CannotStart as trouble:
+            say(f"deuteron: {trouble}")
+        else:
+            say(f"    {said}")
             self.place.aws_lost.unlink()
 
     # Running
@@ -227,9 +235,10 @@ class Supervisor:
     def _after_aws_restart(self) -> None:
         try:
             self._wait_until(self.aws, self._aws_is_ready)
-            self._look_for_losses()
         except CannotStart as trouble:
             say(f"deuteron: {trouble}")
+        else:
+            self._look_for_losses()
 
     def _mend(self) -> None:
         for child in self.kept:
