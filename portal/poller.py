@@ -47,6 +47,13 @@ def _safely(drive: Callable[[Any], None], pk: Any) -> None:
         close_old_connections()
 
 
+def _then_forget(under_way: set[Any], model: Any, drive: Callable[[Any], None], pk: Any) -> None:
+    try:
+        _safely(drive, pk)
+    finally:
+        under_way.discard((model, pk))
+
+
 def _forever(stop: threading.Event, threads: int) -> None:
     from portal.actions import claims
 
@@ -59,8 +66,7 @@ def _forever(stop: threading.Event, threads: int) -> None:
                     for pk in claims.due(model, BATCH):
                         if (model, pk) not in under_way and len(under_way) < 2 * threads:
                             under_way.add((model, pk))
-                            done = pool.submit(_safely, drive, pk)
-                            done.add_done_callback(lambda _, key=(model, pk): under_way.discard(key))
+                            pool.submit(_then_forget, under_way, model, drive, pk)
             except Exception:
                 log.exception("looking for due rows failed; trying again")
 

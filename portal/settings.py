@@ -204,5 +204,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
     "loggers": {name: {"level": "WARNING"} for name in ("botocore", "boto3", "cfnlint", "urllib3")},
 }
+# Templates of more than 51,200 bytes reach CloudFormation through this bucket of the portal's own account.
+TEMPLATE_BUCKET = os.environ.get("TEMPLATE_BUCKET", "")
+
 # A wish for the in-memory engine (JSON, see provisioning/engines/memory.py) that then stands in for every other one.
 SIMULATION = json.loads(os.environ["SIMULATION"]) if os.environ.get("SIMULATION") else None

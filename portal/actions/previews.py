@@ -8,11 +8,10 @@ from typing import Any
 from django.conf import settings
 
 from portal import engines
-from portal.actions import contexts, specs, versions
+from portal.actions import contexts, rendering, specs, versions
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, Template, TemplateVersion, User
 from portal.models.deployments import Deployable
-from portal.queries import templates as template_queries
 from provisioning.changes import DiffLine, diff_text
 from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
 from provisioning.engines.base import Job, PlannedChange, Target
@@ -156,22 +155,19 @@ def _preview(
     from provisioning import lint
 
     before = dict(target.deployed.rendered) if target is not None and target.deployed else {}
-    part = template_queries.bundle_of(version).parts.get(part_name)
-    if part is None or not part.template:
-        return Preview(before=before, spec=spec, command=command)
     try:
-        rendered = engines.render_pool().render(
-            part.template, part.template_file, context, trusts_inputs=version.trusts_inputs
-        )
+        files = rendering.render(version, part_name, context)
     except ProblemsFound as found:
         return Preview(problems=found.problems, before=before, spec=spec, command=command)
-    files = {part.template_file: rendered.text}
-    changes, error = _planned(target, rendered.text) if plan and target is not None else ((), "")
+    if not files:
+        return Preview(before=before, spec=spec, command=command)
+    [(file, text)] = files.items()
+    changes, error = _planned(target, text) if plan and target is not None else ((), "")
     return Preview(
-        problems=lint.lint_template(rendered.text, part.template_file, settings.PORTAL_REGION),
+        problems=lint.lint_template(text, file, settings.PORTAL_REGION),
         files=files,
         before=before,
-        diff=diff_text(next(iter(before.values()), ""), rendered.text) if before else [],
+        diff=diff_text(next(iter(before.values()), ""), text) if before else [],
         changes=changes,
         plan_error=error,
         spec=spec,

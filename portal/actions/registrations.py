@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from portal import engines
 from portal.actions import audit, claims
+from portal.actions.rendering import with_defaults
 from portal.enums import TemplateVersionStatus
 from portal.models import Bundle as BundleRow
 from portal.models import Template, TemplateVersion
@@ -18,7 +19,7 @@ from portal.queries import templates as queries
 from provisioning import sources
 from provisioning.bundle import Bundle, Part, read_bundle
 from provisioning.problems import Problem, ProblemsFound, errors
-from provisioning.schema import MISSING, InputType, Property, Schema, compatible
+from provisioning.schema import Schema, compatible
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5  # claims without a result; then the bundle itself is to blame
@@ -52,7 +53,7 @@ def _findings(part: Part, schema: Schema) -> list[Problem]:
     found: list[Problem] = []
     linted: set[str] = set()
     for context in samples.sample_contexts(
-        part.name, _inputs_of(part, schema), instance_input_type=_with_defaults(schema.service)
+        part.name, _inputs_of(part, schema), instance_input_type=with_defaults(schema.service)
     ):
         sample = samples.render_sample(part.template, part.template_file, context, engines.render_pool().render)
         found += [replace(problem, code=problem.code or "render") for problem in sample.problems]
@@ -64,20 +65,9 @@ def _findings(part: Part, schema: Schema) -> list[Problem]:
 
 def _inputs_of(part: Part, schema: Schema) -> Mapping[str, Any]:
     """The inputs that a part is rendered with, as a JSON Schema with their defaults."""
-    return _with_defaults(
+    return with_defaults(
         {"infrastructure": schema.environment, "instance": schema.service, "pipeline": schema.pipeline}[part.name]
     )
-
-
-def _with_defaults(of: InputType | Property | None) -> Mapping[str, Any]:
-    if of is None:
-        return {}
-    raw = dict(of.raw)
-    if of.properties:
-        raw["properties"] = {child.name: _with_defaults(child) for child in of.properties}
-    if isinstance(of, Property) and of.default is not MISSING:
-        raw["default"] = of.default
-    return raw
 
 
 def incompatibilities(template: Template, major: int, minor: int | None, bundle: Bundle) -> tuple[Problem, ...]:

@@ -8,6 +8,7 @@ Kill this process anywhere: the next claim goes on, and finds what the last one 
 import logging
 import random
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -15,14 +16,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, deployments
+from portal.actions import claims, contexts, deployments, rendering
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Deployment, Environment, ServiceInstance
-from portal.queries import templates as template_queries
 from provisioning.engines.base import (
     EngineUnavailable,
     Event,
+    Intent,
     Job,
     Outcome,
     Progress,
@@ -75,14 +76,7 @@ def _render(deployment: Deployment) -> None:
         )
     try:
         context = contexts.gather(target, deployment.inputs)
-        bundle = template_queries.bundle_of(deployment.version)
-        part = bundle.parts.get(deployments.part_of(target))
-        rendered: dict[str, str] = {}
-        if part is not None:
-            result = engines.render_pool().render(
-                part.template, part.template_file, context, trusts_inputs=deployment.version.trusts_inputs
-            )
-            rendered = {part.template_file: result.text}
+        rendered = rendering.render(deployment.version, deployments.part_of(target), context)
     except ProblemsFound as found:
         reason = "The template could not be rendered.\n" + "\n".join(str(problem) for problem in found.problems)
         return deployments.finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
@@ -110,12 +104,12 @@ def _is_made_anew(environment: Environment) -> bool:
 
 def _job(deployment: Deployment) -> Job:
     target = deployments.target_of(deployment)
-    intent = "apply"
+    intent: Intent = "apply"
     if deployment.kind == DeploymentKind.DELETE:
         intent = "remove"
     elif deployment.status == DeploymentStatus.CANCELLING:
         intent = "cancel"
-    wishes = dict(settings.SIMULATION or {})
+    wishes: dict[str, Any] = {"template_bucket": settings.TEMPLATE_BUCKET, **(settings.SIMULATION or {})}
     if deployment.engine == "none":
         wishes = {"outputs": {key: str(value) for key, value in deployment.inputs.items()}}
     return Job(

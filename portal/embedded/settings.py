@@ -104,6 +104,7 @@ def portal_environment(
         "BROKER_URL": f"redis+socket://{broker}",
         **secrets,
         "AWS_ENDPOINT_URL": settings.aws_url,
+        "TEMPLATE_BUCKET": "proton-templates-bucket",
         "AWS_ACCESS_KEY_ID": settings.account,  # the embedded AWS reads the account from a key of twelve digits
         "AWS_SECRET_ACCESS_KEY": "embedded",
         "AWS_DEFAULT_REGION": settings.region,

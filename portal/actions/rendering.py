@@ -1,0 +1,53 @@
+"""Rendering a version's template in the process's limited children, for runs and previews alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from portal import engines
+from portal.models import TemplateVersion
+from portal.queries import templates as queries
+from provisioning.bundle import Bundle, PartName
+from provisioning.render.developer import authored_strings
+from provisioning.schema import MISSING, InputType, Property
+
+
+def with_defaults(of: InputType | Property | None) -> Mapping[str, Any]:
+    """The JSON Schema of an input type with the defaults that its author wrote; {} for none."""
+    if of is None:
+        return {}
+    raw = dict(of.raw)
+    if of.properties:
+        raw["properties"] = {child.name: with_defaults(child) for child in of.properties}
+    if isinstance(of, Property) and of.default is not MISSING:
+        raw["default"] = of.default
+    return raw
+
+
+def authored(bundle: Bundle, part: PartName) -> frozenset[str]:
+    """Texts that the template's author wrote as defaults and choices: a developer who keeps one has typed nothing."""
+    schema = bundle.schema
+    types = {
+        "infrastructure": (schema.environment,),
+        "instance": (schema.service,),
+        "pipeline": (schema.pipeline, schema.service),
+    }[part]
+    return frozenset().union(*(authored_strings(with_defaults(of)) for of in types))
+
+
+def render(version: TemplateVersion, part_name: str, context: Mapping[str, Any]) -> dict[str, str]:
+    """The rendered files of one part by path; {} where the version has no such part or nothing to render.
+
+    Raises ProblemsFound with file and line.
+    """
+    bundle = queries.bundle_of(version)
+    part = bundle.parts.get(part_name)
+    if part is None or not part.template:
+        return {}
+    result = engines.render_pool().render(
+        part.template,
+        part.template_file,
+        context,
+        trusts_inputs=version.trusts_inputs,
+        authored=authored(bundle, part.name),
+    )
+    return {part.template_file: result.text}
