@@ -155,8 +155,9 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "static" / name for name in ("css", "js", "img", "vendor")]
-STATICFILES_DIRS = [(path.name, path) for path in STATICFILES_DIRS if path.is_dir()]
+STATICFILES_DIRS = [
+    (name, BASE_DIR / "static" / name) for name in ("css", "js", "img", "vendor") if (BASE_DIR / "static" / name).is_dir()
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {
