@@ -20,7 +20,7 @@
     BEHIND_MAJOR: { color: colour, symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
   }[state]);
 
-  function options(bars, theme, motion, width) {
+  function options(bars, theme, width) {
     const palette = colours[theme];
     const widest = Math.max(...bars.map((bar) => bar.versions.reduce((sum, version) => sum + version.count, 0)));
     const longest = Math.max(...bars.map((bar) => bar.name.length));
@@ -50,8 +50,7 @@
       }),
     }));
     return {
-      animation: motion,
-      animationDuration: 300,
+      animation: false,
       aria: { enabled: false, decal: { show: false } },
       textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: palette.text },
       grid: { left: 4, right: 12, top: 4, bottom: 4, containLabel: true },
@@ -72,7 +71,7 @@
     element.style.height = `${Math.max(110, bars.length * 46 + 34)}px`;
     const chart = echarts.init(element);
     const theme = document.documentElement.dataset.bsTheme === "dark" ? "dark" : "light";
-    chart.setOption(options(bars, theme, !matchMedia("(prefers-reduced-motion: reduce)").matches, element.clientWidth));
+    chart.setOption(options(bars, theme, element.clientWidth));
     chart.on("click", (event) => { if (event.data?.version) location.href = event.data.version.url; });
     drawn.set(element, chart);
   }

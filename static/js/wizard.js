@@ -13,3 +13,23 @@ document.addEventListener("scroll", (event) => {
 }, true);
 document.addEventListener("htmx:afterSettle", follow);
 document.addEventListener("DOMContentLoaded", follow);
+
+// A swap can take away what had the focus. Put it where the person was: the field that was checked, the row that was
+// added, the button beside the row that was removed.
+function place(request) {
+  const source = request?.elt;
+  if (!source || document.activeElement !== document.body) return null;
+  if (source.id.endsWith("-field")) return document.getElementById(source.id.slice(0, -"-field".length));
+  if (source.name === "_restore") return document.querySelector(`[name="${CSS.escape(source.value)}"]:not([type=hidden])`);
+  if (source.name === "_remove") {
+    const list = source.value.slice(0, source.value.lastIndexOf("/"));
+    return document.querySelector(`button[name=_add][value="${CSS.escape(list)}"]`);
+  }
+  if (source.name !== "_add") return null;
+  const inputs = [...document.querySelectorAll(`#spec-form [name^="${CSS.escape(source.value)}/"]`)];
+  const row = (input) => Number(input.name.slice(source.value.length + 1).split("/")[0]);
+  const last = Math.max(...inputs.map(row));
+  return inputs.find((input) => row(input) === last && input.type !== "hidden") ?? null;
+}
+
+document.addEventListener("htmx:afterSettle", (event) => place(event.detail.requestConfig)?.focus());
