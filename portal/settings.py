@@ -156,7 +156,9 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [
-    (name, BASE_DIR / "static" / name) for name in ("css", "js", "img", "vendor") if (BASE_DIR / "static" / name).is_dir()
+    (name, BASE_DIR / "static" / name)
+    for name in ("css", "js", "img", "vendor")
+    if (BASE_DIR / "static" / name).is_dir()
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
