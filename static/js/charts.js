@@ -9,8 +9,8 @@
     },
     dark: {
       text: "#e5e6f1", faint: "#a6a8c0", line: "#2d2f42", surface: "#1a1b27",
-      UP_TO_DATE: ["#3f9d6c", "#2b6f4c"], BEHIND_MINOR: ["#c98f2e", "#8a6420"], BEHIND_MAJOR: ["#c9504d", "#7d2f2d"],
-      label: { UP_TO_DATE: "#ffffff", BEHIND_MINOR: "#ffffff", BEHIND_MAJOR: "#ffffff" },
+      UP_TO_DATE: ["#3f9d6c", "#2b6f4c"], BEHIND_MINOR: ["#c98f2e", "#8a6420"], BEHIND_MAJOR: ["#b8413e", "#7d2f2d"],
+      label: { UP_TO_DATE: "#04180d", BEHIND_MINOR: "#241600", BEHIND_MAJOR: "#ffffff" },
     },
   };
   // Colour and pattern: plain, diagonal, counter-diagonal.
