@@ -1,1 +1,1 @@
-"""How to provision: bundles, schemas, specs, rendering, engines. Values in, values out; knows neither Django nor Celery."""
+"""How to provision: bundles, schemas, specs, rendering, engines. Values in, values out; no Django, no Celery."""

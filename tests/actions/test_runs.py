@@ -47,7 +47,10 @@ def test_a_template_that_prints_an_unknown_name_fails_with_file_and_line(simulat
 
 
 def test_an_input_that_would_change_the_structure_is_refused_and_named(simulated):
-    code = "Resources:\n  A:\n    Type: AWS::SQS::Queue\n    Properties: {QueueName: {{ environment.inputs.cluster_name }}}\n"
+    code = (
+        "Resources:\n  A:\n    Type: AWS::SQS::Queue\n"
+        "    Properties: {QueueName: {{ environment.inputs.cluster_name }}}\n"
+    )
     spec = "proton: EnvironmentSpec\nspec: {cluster_name: 'a, Tags: [x'}\n"
     found = ended(begin(spec, code))
     assert found.status == DeploymentStatus.FAILED

@@ -20,7 +20,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from provisioning.bundle import read_bundle
+from provisioning.bundle import Kind, read_bundle
 
 _number = count(1)
 
@@ -141,7 +141,7 @@ def version(
     compatible: Iterable[Template] = (),
 ) -> TemplateVersion:
     """A registered version, without the lint that registration does."""
-    kind = "environment" if of.kind == TemplateKind.ENVIRONMENT else "service"
+    kind: Kind = "environment" if of.kind == TemplateKind.ENVIRONMENT else "service"
     if files is None:
         files = environment_files() if kind == "environment" else service_files()
     bundle, problems = read_bundle(files, kind, customer_managed=of.customer_managed)

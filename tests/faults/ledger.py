@@ -109,7 +109,7 @@ class Ledger:
                 self.wfile.write(content)
                 upstream.close()
 
-            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _pass  # noqa: N815
+            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _pass
 
             def log_message(self, *_: Any) -> None:
                 pass

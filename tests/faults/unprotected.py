@@ -5,12 +5,13 @@ messages acknowledged before the work; no polling. Started as ``celery -A tests.
 """
 
 import dataclasses
+import threading
 import uuid
 
 from portal import poller
 from portal.celery import app
 
-poller.start = lambda: None  # type: ignore[assignment]
+poller.start = threading.Event  # type: ignore[assignment]  # nothing is started
 app.conf.update(task_acks_late=False, task_reject_on_worker_lost=False)
 app.autodiscover_tasks(["portal"], force=True)
 

@@ -56,4 +56,5 @@ def shot(page: Page, name: str) -> None:
         sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert (name, width, sideways) == (name, width, 0)
     page.emulate_media(color_scheme="light")
-    page.set_viewport_size(before)
+    if before:
+        page.set_viewport_size(before)
