@@ -304,13 +304,14 @@ def _review_page(
     open_problems = [*form.problems(), *_open_problems(document, shape)]
     told = [*open_problems, *problems]
     secrets = documents.secret_fields(document, shape, told)
+    drawn = _sections(request.user, shape, document, ())
     context = _context(
         draft,
         "review",
         details=[field for field in form.drawn() if field.value],
-        sections=_sections(request.user, shape, document, ()),
+        sections=drawn,
         spec=documents.text_for(document, shape, draft.spec)[0],
-        problems=summary([*form.drawn(), *secrets], errors(told)),
+        links=_links(draft, form, drawn, secrets, told),
         ready=not errors(open_problems),
         secrets=secrets,
         refusal=refusal,
@@ -323,6 +324,31 @@ def _review_page(
         },
     )
     return page(request, "drafts/review.html", context, partial="spec-form", status=status)
+
+
+def _links(
+    draft: Draft,
+    form: Details,
+    sections: Iterable[documents.Section],
+    secrets: Iterable[Field],
+    problems: Iterable[Problem],
+) -> list[tuple[str, str, str]]:
+    """Every error as (address of its field, label, message): on its step's page, or on this one for a secret."""
+    places = {
+        **{field.pointer: reverse("draft-details", args=[draft.pk]) for field in form.drawn()},
+        **{
+            field.pointer: reverse("draft-inputs", args=[draft.pk])
+            for section in sections
+            for field in flat(section.fields)
+        },
+        **{field.pointer: "" for field in secrets},
+    }
+    known = [*form.drawn(), *(field for section in sections for field in section.fields), *secrets]
+    ids = {field.id: places[field.pointer] for field in flat(known) if field.pointer in places}
+    return [
+        (f"{ids[line.id]}#{line.id}" if line.id in ids else "", line.label, line.message)
+        for line in summary(known, errors(problems))
+    ]
 
 
 @require_POST
