@@ -34,6 +34,10 @@ _SCOPE = re.compile(r"Credential=[^/]*/\d+/([a-z0-9-]+)/(\w+)/")
 _NOT_MET = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # a template that is not one
 
 
+class UpstreamSilent(Exception):
+    """The embedded AWS did not answer a call that the adapter made on behalf of its client."""
+
+
 class Handler(BaseHTTPRequestHandler):
     """One client connection, with one connection to the upstream that is kept as long."""
 
@@ -63,6 +67,9 @@ class Handler(BaseHTTPRequestHandler):
         headers = [(name, value) for name, value in self.headers.items() if name.lower() not in _HOP]
         try:
             body = self._body(headers)
+        except UpstreamSilent as error:
+            self._unavailable(error)
+            return
         except (ValueError, OSError):
             self.close_connection = True
             return
@@ -198,6 +205,13 @@ class Handler(BaseHTTPRequestHandler):
         if call.get("Action") not in ACTIONS:
             return body
         try:
+            return self._coerced(call, body, headers)
+        except (OSError, http.client.HTTPException) as error:
+            raise UpstreamSilent(str(error) or type(error).__name__) from error
+
+    def _coerced(self, call: dict[str, str], body: bytes, headers: list[tuple[str, str]]) -> bytes:
+        """Raises OSError and HTTPException when the embedded S3 does not answer."""
+        try:
             text = call.get("TemplateBody") or self._stored(call["TemplateURL"], headers)
             scope = _SCOPE.search(self.headers["Authorization"])
             template = coerce(parse(text), _parameters(call), scope[1] if scope else "us-east-1")
@@ -230,12 +244,12 @@ class Handler(BaseHTTPRequestHandler):
         self._call("PUT", f"/{OWN_BUCKET}", _caller(headers))
         status, _ = self._call("PUT", path, _caller(headers), body)
         if status != 200:
-            raise ValueError(f"the embedded S3 answered {status}")
+            raise OSError(f"the embedded S3 answered {status}")
         return f"http://{self.upstream[0]}:{self.upstream[1]}{quote(path)}"
 
     def _call(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes = b"") -> tuple[int, bytes]:
         host = ("Host", f"{self.upstream[0]}:{self.upstream[1]}")
-        answer = self._send(method, path, [host, *headers, ("Content-Length", str(len(body)))], body)
+        answer = self._ask(method, path, [host, *headers, ("Content-Length", str(len(body)))], body)
         return answer.status, answer.read()
 
 
