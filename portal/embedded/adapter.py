@@ -26,11 +26,12 @@ from provisioning.engines.cfn_document import parse
 ACTIONS = {"CreateStack", "UpdateStack", "CreateChangeSet"}
 MAX_CALL = 2 * 1024 * 1024  # a CloudFormation call that is longer passes as it is
 MAX_BODY = 51_200  # bytes of a template that CloudFormation takes in the call itself
-OWN_BUCKET = "deuteron-embedded-templates"  # for templates that outgrow the call
+OWN_BUCKET = "deuteron-embedded-templates"  # one for each caller, for templates that outgrow the call
 CHUNK = 64 * 1024
 UPSTREAM_SECONDS = 120
 _HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
 _SCOPE = re.compile(r"Credential=[^/]*/\d+/([a-z0-9-]+)/(\w+)/")
+_KEY = re.compile(r"Credential=([A-Za-z0-9]{1,32})/")
 _NOT_MET = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # a template that is not one
 
 
@@ -222,7 +223,7 @@ class Handler(BaseHTTPRequestHandler):
         if len(mended.encode()) <= MAX_BODY:
             call["TemplateBody"] = mended
         else:
-            call["TemplateURL"] = self._store(mended)
+            call["TemplateURL"] = self._store(mended, headers)
         return urlencode(call).encode()
 
     def _stored(self, address: str, headers: list[tuple[str, str]]) -> str:
@@ -237,12 +238,14 @@ class Handler(BaseHTTPRequestHandler):
                 return content.decode()
         raise ValueError(f"{address}: not found")
 
-    def _store(self, text: str) -> str:
+    def _store(self, text: str, headers: list[tuple[str, str]]) -> str:
         """Keeps a template that is too long for the call where the embedded CloudFormation reads it."""
-        body = text.encode()
-        path = f"/{OWN_BUCKET}/{hashlib.sha256(body).hexdigest()}"
-        self._call("PUT", f"/{OWN_BUCKET}", [])  # the portal's own account's, whoever calls
-        status, _ = self._call("PUT", path, [], body)
+        body, caller = text.encode(), _caller(headers)
+        key = _KEY.search(caller[0][1]) if caller else None
+        bucket = f"{OWN_BUCKET}-{key[1].lower() if key else 'anybody'}"  # a bucket is closed to other accounts
+        path = f"/{bucket}/{hashlib.sha256(body).hexdigest()}"
+        self._call("PUT", f"/{bucket}", caller)
+        status, _ = self._call("PUT", path, caller, body)
         if status != 200:
             raise OSError(f"the embedded S3 answered {status}")
         return f"http://{self.upstream[0]}:{self.upstream[1]}{quote(path)}"
