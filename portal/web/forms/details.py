@@ -34,7 +34,7 @@ class Details(forms.Form):
         bound = self[name]
         value = bound.value()
         text = "" if value is None else str(value)
-        choices = ()
+        choices: tuple[Choice, ...] = ()
         if isinstance(bound.field, forms.ChoiceField):
             choices = tuple(
                 Choice(str(key), str(label), selected=str(key) == text) for key, label in bound.field.choices

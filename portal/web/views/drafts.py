@@ -8,7 +8,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import access
@@ -19,6 +18,7 @@ from portal.models import Draft, Environment, Service, User
 from portal.queries import environments
 from portal.queries import templates as template_queries
 from portal.web.forms import document as documents
+from portal.web.forms import sections as drawing
 from portal.web.forms.details import Details, EnvironmentDetails, ServiceDetails, as_data
 from portal.web.forms.document import Document, Shape
 from portal.web.forms.spec import Field, flat, summary
@@ -177,11 +177,11 @@ def _after_inputs(request: HttpRequest, draft: Draft, shape: Shape, document: Do
     return done(request, "draft-review", draft.pk)
 
 
-def _sections(user: User, shape: Shape, document: Document, problems: Iterable[Problem]) -> list[documents.Section]:
+def _sections(user: User, shape: Shape, document: Document, problems: Iterable[Problem]) -> list[drawing.Section]:
     choices = None
     if shape.kind == "service":
-        choices = documents.environment_choices(environments.visible_to(user), shape.version)
-    return documents.sections(document, shape, problems, environments=choices)
+        choices = drawing.environment_choices(environments.visible_to(user), shape.version)
+    return drawing.sections(document, shape, problems, environments=choices)
 
 
 def _inputs_page(
@@ -203,7 +203,7 @@ def _inputs_page(
         sections=sections,
         problems=summary(drawn, told),
         empty=not drawn,
-        secrets=documents.secret_fields(document, shape),
+        secrets=drawing.secret_fields(document, shape),
         comments_lost=not comments_kept,
         edit_url=reverse("draft-inputs", args=[draft.pk]),
     )
@@ -262,7 +262,7 @@ def draft_field(request: HttpRequest, id: UUID) -> HttpResponse:
     return field_answer(request, field_at(sections, path), found, found.pk)
 
 
-def field_at(sections: Iterable[documents.Section], path: str) -> list[Field]:
+def field_at(sections: Iterable[drawing.Section], path: str) -> list[Field]:
     return [field for section in sections for field in flat(section.fields) if field.pointer == path][:1]
 
 
@@ -303,7 +303,7 @@ def _review_page(
     form = details_form(request.user, draft, as_data({"version": draft.version.number, **draft.details}))
     open_problems = [*form.problems(), *_open_problems(document, shape)]
     told = [*open_problems, *problems]
-    secrets = documents.secret_fields(document, shape, told)
+    secrets = drawing.secret_fields(document, shape, told)
     drawn = _sections(request.user, shape, document, ())
     context = _context(
         draft,
@@ -329,7 +329,7 @@ def _review_page(
 def _links(
     draft: Draft,
     form: Details,
-    sections: Iterable[documents.Section],
+    sections: Iterable[drawing.Section],
     secrets: Iterable[Field],
     problems: Iterable[Problem],
 ) -> list[tuple[str, str, str]]:
@@ -362,7 +362,7 @@ def draft_submit(request: HttpRequest, id: UUID) -> HttpResponse:
         return redirect(reverse("draft-inputs", args=[found.pk]) + "?mode=yaml")
     typed = {
         field.pointer: request.POST[field.pointer]
-        for field in documents.secret_fields(document, shape)
+        for field in drawing.secret_fields(document, shape)
         if request.POST.get(field.pointer)
     }
     whole = documents.with_values(document, typed) if typed else document
@@ -392,61 +392,3 @@ def draft_discard(request: HttpRequest, id: UUID) -> HttpResponse:
     kind = _kind(found)
     actions.discard(by=request.user, draft=found)
     return done(request, f"{kind}-new", message="The draft is discarded.")
-
-
-def open_drafts(user: User, kind: str) -> Iterable[Draft]:
-    """The person's wizards under way, newest first."""
-    rows = Draft.objects.filter(user=user, result_arn="", template__kind=kind)
-    return rows.select_related("template", "version").defer("spec", "version__schema", "version__problems")[:10]
-
-
-def start_wizard(request: HttpRequest, kind: str) -> HttpResponse:
-    """The first page of a wizard: choose a template, then its version. Posting makes the draft."""
-    if like := request.POST.get("like"):
-        return _like(request, kind, like)
-    name = request.POST.get("template") or request.GET.get("template", "")
-    noun = kind.lower()
-    context: dict[str, Any] = {"kind": noun, "search": request.GET.get("q", "").strip()}
-    if not name:
-        templates = list(template_queries.catalogue(request.user, search=context["search"], kind=kind))
-        context |= {"templates": templates, "drafts": open_drafts(request.user, kind), "now": timezone.now()}
-        return page(request, "drafts/start.html", context, partial="templates")
-    template = access.template(request.user, kind, name)
-    versions = template_queries.usable_versions(request.user, template)
-    if request.method == "POST":
-        chosen = next((row for row in versions if row.number == request.POST.get("version")), None)
-        if chosen is not None:
-            draft = actions.start(by=request.user, template=template, version=chosen)
-            return done(request, "draft-details", draft.pk)
-        context["problem"] = "Choose a version."
-    context |= {"template": template, "versions": versions, "chosen": request.GET.get("version", "")}
-    return page(
-        request, "drafts/version.html", context, partial="spec-form", status=422 if "problem" in context else 200
-    )
-
-
-def _like(request: HttpRequest, kind: str, name: str) -> HttpResponse:
-    """A draft with the answers of something that exists, its secrets left out. Only the name is asked anew."""
-    fetch = access.environment if kind == TemplateKind.ENVIRONMENT else access.service
-    model = fetch(request.user, name)
-    if isinstance(model, Environment):
-        version, text = model.shown_version, model.spec or (model.latest.spec if model.latest else "")
-        details = {"account_id": model.target_account_id, "proton_service_role_arn": model.proton_service_role_arn}
-    else:
-        shown = [one.shown_version for one in model.instances.all()]
-        version = max((one for one in shown if one), key=lambda one: (one.major, one.minor), default=None)
-        version, text = version or template_queries.recommended(model.template), model.spec
-        details = {"repository_id": model.repository_id, "branch_name": model.branch_name}
-        details |= {"repository_connection_arn": model.repository_connection_arn}
-    if version is None:
-        raise Conflict(f"{name} runs no template version that could be used again.")
-    draft = actions.start(by=request.user, template=model.template, version=version)
-    shape = Shape.of(version)
-    document, _ = documents.parse(text, shape)
-    if document is not None:
-        text, _ = documents.text_for(documents.without_secrets(document, shape), shape)
-    team = model.team.name if model.team else ""
-    draft = actions.save(
-        by=request.user, draft=draft, spec=text, details={**details, "description": model.description, "team": team}
-    )
-    return done(request, "draft-details", draft.pk, message=f"Started with the answers of {name}. Give it a name.")

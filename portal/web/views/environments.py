@@ -18,8 +18,8 @@ from portal.web.forms.details import EnvironmentEdit
 from portal.web.forms.spec import summary
 from portal.web.page import done, page
 from portal.web.views import updates
-from portal.web.views.drafts import start_wizard
 from portal.web.views.lists import Filters, confirmed, state_choices
+from portal.web.views.starts import start_wizard
 
 PER_PAGE = 50
 

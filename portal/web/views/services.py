@@ -17,12 +17,14 @@ from portal.models import Service, ServiceInstance, Team, User
 from portal.queries import deployments, environments, usage
 from portal.queries import services as queries
 from portal.web.forms import document as documents
+from portal.web.forms import sections as drawing
 from portal.web.forms.details import ServiceEdit
 from portal.web.forms.document import Document, Shape
 from portal.web.forms.spec import Field, edit, summary
 from portal.web.page import done, page
-from portal.web.views.drafts import field_answer, field_at, start_wizard
+from portal.web.views.drafts import field_answer, field_at
 from portal.web.views.lists import Filters, confirmed, state_choices
+from portal.web.views.starts import start_wizard
 from provisioning.problems import Problem, errors
 
 PER_PAGE = 50
@@ -117,9 +119,9 @@ class Editing:
             raise Invalid(f"The stored spec of {service.name} cannot be read.", problems)
         return cls(user, service, shape, document, len(document["instances"]))
 
-    def sections(self, document: Document, problems: Iterable[Problem]) -> list[documents.Section]:
-        choices = documents.environment_choices(environments.visible_to(self.user), self.shape.version)
-        drawn = documents.sections(document, self.shape, problems, environments=choices, secrets=True)
+    def sections(self, document: Document, problems: Iterable[Problem]) -> list[drawing.Section]:
+        choices = drawing.environment_choices(environments.visible_to(self.user), self.shape.version)
+        drawn = drawing.sections(document, self.shape, problems, environments=choices, secrets=True)
         return [replace(one, removable=True) for one in drawn if one.pointer][self.start :]
 
 
