@@ -9,13 +9,14 @@ export PORT DATA_DIR
 
 PYTHON := .venv/bin/python
 OWN_ASSETS := $(shell find static/css static/js static/img templates portal/web portal/templatetags -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
+DATABASE_TESTS := tests/actions tests/queries tests/rules tests/web
 TOOLING := DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory:
 
 .PHONY: help run setup test bench check format lock browser
 
 help:
 	@echo 'make run      set everything up and serve the product on http://127.0.0.1:$$PORT (default 8000)'
-	@echo 'make test     every test, browser journeys included'
+	@echo 'make test     every test, browser journeys included, on SQLite and on PostgreSQL'
 	@echo 'make bench    speed and memory beside peers and limits; ROWS="P-V1 P-W3" for some rows'
 	@echo 'make check    format, lint, types, import contracts, migrations, deploy checks'
 	@echo 'make format   write the code in the house style'
@@ -52,6 +53,8 @@ browser:
 
 test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp browser
 	@CHROMIUM="$$(bin/find-chromium)" $(PYTHON) -m pytest $(PYTEST_ARGS) tests
+	@echo 'Again on PostgreSQL: the tests that use the database'
+	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest $(PYTEST_ARGS) $(DATABASE_TESTS)
 
 bench: .venv/dev.stamp staticfiles/assets.stamp
 	@$(PYTHON) -m tests.bench $(ROWS)

@@ -51,7 +51,7 @@ def submit(*, by: User, draft: Draft, spec: str | None = None) -> Environment | 
     ``spec`` is the draft's spec with its secrets put in: they are typed last and never kept in a draft.
     """
     with transaction.atomic():
-        locked = Draft.objects.select_for_update().select_related("template", "version").get(pk=draft.pk)
+        locked = Draft.objects.select_for_update(of=("self",)).select_related("template", "version").get(pk=draft.pk)
         if locked.result_arn:
             made = result_of(locked)
             if made is None:
