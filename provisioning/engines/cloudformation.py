@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from provisioning.engines import aws_errors, cfn_handle, cfn_preview
 from provisioning.engines.base import EngineUnavailable, Job, Outcome, Plan, Progress, Unclear
@@ -23,6 +24,7 @@ from provisioning.engines.session import NoAccess, Sessions
 
 _STEPS = {"apply": Apply, "remove": Remove, "cancel": Cancel}
 _UNDER_WAY = ("executing", "replacing", "deleting", "cancelling")
+_SILENT = (BotoCoreError, ResponseParserError)  # no answer, or one that was cut short
 MAX_RENEWALS = 3  # expired sessions in a row
 MAX_RACES = 20  # looks in a row at which something else seemed faster
 
@@ -48,7 +50,7 @@ class CloudFormationEngine:
             return self._refused(job, state, error)
         except ParamValidationError as error:  # before anything was sent: an empty template, a name that is too long
             return Outcome("failed", str(error), next_action="retry")
-        except BotoCoreError as error:
+        except _SILENT as error:
             raise EngineUnavailable(str(error)) from error
 
     def preview(self, job: Job) -> Plan:
@@ -63,7 +65,7 @@ class CloudFormationEngine:
             return Plan(error=aws_errors.message(error))
         except ParamValidationError as error:
             return Plan(error=str(error))
-        except BotoCoreError as error:
+        except _SILENT as error:
             raise EngineUnavailable(str(error)) from error
 
     def _stacks(self, job: Job) -> Stacks:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from provisioning.engines.base import EngineUnavailable, Target
 from provisioning.engines.session import Sessions
@@ -17,6 +18,6 @@ def missing_stacks(sessions: Sessions, target: Target, stack_ids: Collection[str
         alive = {
             summary["StackId"] for page in pages for summary in page["StackSummaries"] if summary["StackStatus"] != GONE
         }
-    except (BotoCoreError, ClientError) as trouble:
+    except (BotoCoreError, ClientError, ResponseParserError) as trouble:
         raise EngineUnavailable(f"CloudFormation in {target.account_id} cannot be read: {trouble}") from trouble
     return frozenset(stack_ids) - alive

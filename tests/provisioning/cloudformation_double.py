@@ -118,6 +118,8 @@ class CloudFormationDouble:
         except Refusal as refusal:
             if refusal.code == "html":
                 return _response(request.url, refusal.status, "<html><body>Internal Server Error")
+            if refusal.code == "truncated":
+                return _response(request.url, refusal.status, "<DescribeStacksResponse><DescribeSta")
             error = {"Error": {"Type": "Sender", "Code": refusal.code, "Message": refusal.message}}
             return _response(request.url, refusal.status, _xml("ErrorResponse", error))
         if not action.startswith(("Describe", "List")):

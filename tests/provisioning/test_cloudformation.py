@@ -174,7 +174,10 @@ def test_a_look_that_is_throttled_changes_nothing(desk: Desk) -> None:
     desk.execute()
 
 
-@pytest.mark.parametrize(("code", "status"), [("InternalFailure", 500), ("ServiceUnavailable", 503), ("html", 500)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("InternalFailure", 500), ("ServiceUnavailable", 503), ("html", 500), ("truncated", 200)],
+)
 def test_a_fault_of_aws_concludes_nothing(desk: Desk, code: str, status: int) -> None:
     desk.aws.refuse("CreateChangeSet", code, status=status)
     with pytest.raises(EngineUnavailable):
