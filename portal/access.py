@@ -3,12 +3,10 @@
 What is invisible is NotFound; what is visible but not allowed is Forbidden, with whom to ask.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
-from portal.enums import Role
-from portal.errors import Forbidden, NotFound
+from portal.errors import NotFound
 from portal.models import (
     AccessKey,
     Deployment,
@@ -16,13 +14,13 @@ from portal.models import (
     Environment,
     Service,
     ServiceInstance,
-    ServicePipeline,
     Team,
     Template,
     TemplateVersion,
     User,
 )
 from portal.queries import deployments, environments, services
+from portal.queries.rights import may_change, require, require_change, whom_to_ask
 from portal.queries.templates import may_use_drafts
 
 __all__ = [
@@ -44,58 +42,11 @@ __all__ = [
 Found = TypeVar("Found")
 
 
-def _service_of(thing: Any) -> Service | None:
-    if isinstance(thing, Service):
-        return thing
-    if isinstance(thing, ServiceInstance | ServicePipeline):
-        return thing.service
-    if isinstance(thing, Deployment) and thing.service_name:
-        return Service.objects.filter(name=thing.service_name).first()
-    return None
-
-
-def may_change(user: User, thing: Any) -> bool:
-    """Whether this person may change this thing; pages show the button disabled where not."""
-    if isinstance(thing, Template | TemplateVersion | User | Team):
-        return user.is_admin
-    if isinstance(thing, Draft | AccessKey):
-        return thing.user_id == user.pk or (isinstance(thing, AccessKey) and user.is_admin)
-    if user.is_platform:
-        return True
-    if isinstance(thing, Environment):
-        return False
-    service = _service_of(thing)
-    if service is None:
-        return False
-    return user.is_developer and (
-        service.team_id in {team.pk for team in user.teams.all()}
-        if service.team_id
-        else service.created_by_id == user.pk
-    )
-
-
-def whom_to_ask(thing: Any) -> str:
-    """Who may change it, for a disabled button: "an admin", "a platform engineer", "team payments"."""
-    if isinstance(thing, Template | TemplateVersion | User | Team):
-        return "an admin"
-    service = _service_of(thing)
-    if service is not None and service.team is not None:
-        return f"team {service.team.name}"
-    return "a platform engineer"
-
-
-def require(user: User, role: Role) -> None:
-    """Raises Forbidden unless this person has the role or a greater one."""
-    if not user.at_least(role):
-        article = "an" if role == Role.ADMIN else "a"
-        raise Forbidden(f"That needs the role of {article} {role.label.lower()}. Ask {article} {role.label.lower()}.")
-
-
-def _checked(user: User, found: Found | None, missing: str, write: bool, what: Callable[[Any], str] = str) -> Found:
+def _checked(user: User, found: Found | None, missing: str, write: bool) -> Found:
     if found is None:
         raise NotFound(missing)
-    if write and not may_change(user, found):
-        raise Forbidden(f"You may not change {what(found)}. Ask {whom_to_ask(found)}.")
+    if write:
+        require_change(user, found)
     return found
 
 

@@ -6,8 +6,9 @@ from django.conf import settings
 from django.db import transaction
 
 from portal import arns, quotas
-from portal.actions import audit, deployments, specs, versions
+from portal.actions import audit, specs, versions
 from portal.actions.names import check_name, check_texts, unless_taken
+from portal.actions.starting import start, start_removal
 from portal.enums import DeploymentKind, DeploymentUpdateType, Role, TemplateKind
 from portal.errors import Conflict, Forbidden, Invalid, QuotaExceeded
 from portal.models import Environment, Team, Template, User
@@ -94,9 +95,7 @@ def create(
             f"An environment named {name} exists already. Choose another name.",
         )
         audit.record(by=by, action="environment.create", target=environment.arn, version=version.number)
-        deployments.start(
-            by=by, target=environment, kind=DeploymentKind.CREATE, version=version, spec=spec, inputs=inputs
-        )
+        start(by=by, target=environment, kind=DeploymentKind.CREATE, version=version, spec=spec, inputs=inputs)
     return environment
 
 
@@ -138,7 +137,7 @@ def update(
             document = specs.read(text, "environment", stored=locked.spec)
             inputs = specs.environment_inputs(document, version)
             kind = DeploymentKind.UPDATE if locked.deployed_id else DeploymentKind.CREATE
-            deployments.start(
+            start(
                 by=by,
                 target=locked,
                 kind=kind,
@@ -172,12 +171,14 @@ def delete(*, by: User, environment: Environment) -> Environment:
     """Start its removal. While it is being deleted a repeat changes nothing. Raises Conflict with every reason."""
     _only_platform(by)
     with transaction.atomic():
-        locked = Environment.objects.select_for_update().select_related("latest__version").get(pk=environment.pk)
+        locked = (
+            Environment.objects.select_for_update(of=("self",)).select_related("latest__version").get(pk=environment.pk)
+        )
         if locked.is_busy and locked.latest and locked.latest.kind == DeploymentKind.DELETE:
             return locked
         reasons = queries.blockers_of_deletion(locked)
         if reasons:
             raise Conflict(f"{locked.name} cannot be deleted. " + " ".join(reasons))
-        deployments.start_removal(by=by, target=locked)
+        start_removal(by=by, target=locked)
         audit.record(by=by, action="environment.delete", target=locked.arn)
     return locked

@@ -8,7 +8,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import audit, deployments
+from portal.actions import audit
+from portal.actions.starting import start
 from portal.enums import DeploymentKind, Role
 from portal.errors import Forbidden, Unavailable
 from portal.models import Environment, ProvisionedResource, ServiceInstance, ServicePipeline, User
@@ -72,7 +73,7 @@ def redeploy_missing(*, by: User) -> int:
         if target.version is None or target.deployed is None:
             continue
         with transaction.atomic():
-            deployments.start(
+            start(
                 by=by,
                 target=target,
                 kind=DeploymentKind.UPDATE,

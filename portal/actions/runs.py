@@ -16,7 +16,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, deployments, rendering
+from portal.actions import claims, contexts, rendering
+from portal.actions.finishing import add_events, finish
+from portal.actions.targets import part_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Deployment, Environment, ServiceInstance
@@ -56,7 +58,7 @@ def _step(deployment: Deployment) -> None:
     if deployment.attempts > MAX_ATTEMPTS:
         return _park(deployment, f"{MAX_ATTEMPTS} workers in a row did not survive this step.")
     if deployment.status == DeploymentStatus.CANCELLING and deployment.intent_at is None:
-        return deployments.finish(deployment, Outcome("cancelled"))
+        return finish(deployment, Outcome("cancelled"))
     return STEPS[DeploymentPhase(deployment.phase)](deployment)
 
 
@@ -67,21 +69,21 @@ def _begin(deployment: Deployment) -> None:
 
 def _render(deployment: Deployment) -> None:
     """Gather the namespaces, render in a limited child process, and freeze both on the row."""
-    target = deployments.target_of(deployment)
+    target = target_of(deployment)
     if target is None or deployment.version is None:
-        return deployments.finish(deployment, Outcome("failed", reason="The target or its template version is gone."))
+        return finish(deployment, Outcome("failed", reason="The target or its template version is gone."))
     if isinstance(target, ServiceInstance) and _is_made_anew(target.environment):
         return claims.release(
             deployment, wait=3, doing=f"Waiting for environment {target.environment.name}, which is made anew"
         )
     try:
         context = contexts.gather(target, deployment.inputs)
-        rendered = rendering.render(deployment.version, deployments.part_of(target), context)
+        rendered = rendering.render(deployment.version, part_of(target), context)
     except ProblemsFound as found:
         reason = "The template could not be rendered.\n" + "\n".join(str(problem) for problem in found.problems)
-        return deployments.finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
+        return finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
     except PortalError as refusal:
-        return deployments.finish(deployment, Outcome("failed", reason=refusal.message, next_action="retry"))
+        return finish(deployment, Outcome("failed", reason=refusal.message, next_action="retry"))
     return claims.release(
         deployment,
         wait=0,
@@ -103,7 +105,7 @@ def _is_made_anew(environment: Environment) -> bool:
 
 
 def _job(deployment: Deployment) -> Job:
-    target = deployments.target_of(deployment)
+    target = target_of(deployment)
     intent: Intent = "apply"
     if deployment.kind == DeploymentKind.DELETE:
         intent = "remove"
@@ -136,7 +138,7 @@ def _advance(deployment: Deployment) -> None:
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
     if isinstance(result, Outcome):
-        return deployments.finish(deployment, result)
+        return finish(deployment, result)
     if isinstance(result, Unclear):
         return _park(deployment, result.reason, handle=result.handle, events=result.events)
     return _wait(deployment, result)
@@ -152,7 +154,7 @@ def _wait(deployment: Deployment, progress: Progress) -> None:
             failures=0,
             last_modified_at=Now(),
         )
-        deployments.add_events(deployment, progress.events)
+        add_events(deployment, progress.events)
 
 
 def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
@@ -182,7 +184,7 @@ def _park(deployment: Deployment, reason: str, *, handle: str | None = None, eve
             handle=deployment.handle if handle is None else handle,
             last_modified_at=Now(),
         )
-        deployments.add_events(deployment, events)
+        add_events(deployment, events)
 
 
 STEPS: dict[DeploymentPhase, Callable[[Deployment], None]] = {

@@ -12,8 +12,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import claims, deployments, specs
+from portal.actions import claims, specs
+from portal.actions.finishing import finish
 from portal.actions.names import unless_taken
+from portal.actions.starting import start, start_removal
 from portal.enums import DeploymentKind, DeploymentStatus, ServiceStatus
 from portal.errors import Conflict, PortalError
 from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, User
@@ -43,6 +45,18 @@ def drive(change_id: UUID | str) -> None:
             return
 
 
+def begin(by: User, service: Service, kind: str, **fields: object) -> ServiceChange:
+    """Write the row that workers drive, inside the caller's transaction. Raises Conflict while another one runs."""
+    change = unless_taken(
+        lambda: ServiceChange.objects.create(
+            service=service, kind=kind, actor=by, actor_name=by.username, due_at=Now(), **fields
+        ),
+        f"{service.name} is being changed. Wait for the end of that.",
+    )
+    nudges.after_commit(tasks.drive_service_change, change.pk)
+    return change
+
+
 def resume(*, by: User, service: Service) -> None:
     """After a retry of something that had failed: follow it to its end, so that the service can become active.
 
@@ -59,21 +73,7 @@ def resume(*, by: User, service: Service) -> None:
 def _follow(by: User, service: Service, kind: str, phase: str, status: str, adds: list[str]) -> None:
     service.status, service.status_message = status, ""
     service.save(update_fields=["status", "status_message"])
-    change = unless_taken(
-        lambda: ServiceChange.objects.create(
-            service=service,
-            kind=kind,
-            phase=phase,
-            spec=service.spec,
-            previous_spec=service.spec,
-            adds=adds,
-            actor=by,
-            actor_name=by.username,
-            due_at=Now(),
-        ),
-        f"{service.name} is being changed. Wait for the end of that.",
-    )
-    nudges.after_commit(tasks.drive_service_change, change.pk)
+    begin(by, service, kind, phase=phase, spec=service.spec, previous_spec=service.spec, adds=adds)
 
 
 def _wait(change: ServiceChange) -> None:
@@ -133,7 +133,7 @@ def _remove(change: ServiceChange, rows: list[ServiceInstance]) -> bool:
             continue
         ended = False
         if not row.is_busy:
-            deployments.start_removal(by=_actor(change), target=row)
+            start_removal(by=_actor(change), target=row)
     return ended
 
 
@@ -204,7 +204,7 @@ def _start_pipeline(change: ServiceChange, failed: list[str] | None = None) -> N
     try:
         inputs = specs.pipeline_inputs(specs.stored(service.spec, "service"), version)
         pipeline.service = service
-        deployments.start(
+        start(
             by=_actor(change),
             target=pipeline,
             kind=DeploymentKind.UPDATE if pipeline.deployed_id else DeploymentKind.CREATE,
@@ -226,7 +226,7 @@ def _fail_pipeline(change: ServiceChange, names: list[str]) -> None:
     pipeline = _pipeline(change)
     if pipeline is None or change.version is None or pipeline.is_busy:
         return
-    row = deployments.start(
+    row = start(
         by=_actor(change),
         target=pipeline,
         kind=DeploymentKind.CREATE,
@@ -234,7 +234,7 @@ def _fail_pipeline(change: ServiceChange, names: list[str]) -> None:
         spec=change.spec,
         inputs={},
     )
-    deployments.finish(row, Outcome("failed", reason=FAILED_PIPELINE.format(names=f"[{', '.join(names)}]")))
+    finish(row, Outcome("failed", reason=FAILED_PIPELINE.format(names=f"[{', '.join(names)}]")))
 
 
 def _pipeline_running(change: ServiceChange) -> None:

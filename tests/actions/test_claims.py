@@ -52,13 +52,13 @@ def test_the_one_who_lost_the_row_cannot_write_any_more(waiting):
 
 
 def test_a_stale_worker_finishes_nothing(waiting):
-    from portal.actions import deployments
+    from portal.actions.finishing import finish
 
     stale = claims.claim(Deployment, waiting.pk)
     Deployment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     claims.claim(Deployment, waiting.pk)
     with pytest.raises(claims.LostClaim):
-        deployments.finish(stale, Outcome("succeeded"))
+        finish(stale, Outcome("succeeded"))
     assert Deployment.objects.get().status == DeploymentStatus.IN_PROGRESS
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.actions import deployments, services
+from portal.actions import deployments, instances, services
 from portal.enums import DeploymentStatus, Role, ServiceStatus, TemplateKind
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.models import Deployment, Environment, Service, ServiceInstance
@@ -208,7 +208,7 @@ def test_instances_added_later_get_the_recommended_minor_of_the_highest_major_in
 
 def test_an_instance_update_reads_its_own_entry_only(home, of):
     service = rows.service("web", of=of, spec=rows.service_spec("home", "dev", "prod"))
-    services.update_instance(
+    instances.update(
         by=rows.person(),
         instance=service.instances.get(name="dev"),
         deployment_type="CURRENT_VERSION",
@@ -226,16 +226,14 @@ def test_current_val_keeps_the_stored_value(home, of):
         "proton: ServiceSpec\ninstances:\n"
         "- {name: dev, environment: home, spec: {image: '${Proton::CURRENT_VAL}', port: 99}}\n"
     )
-    services.update_instance(
-        by=rows.person(), instance=service.instances.get(), deployment_type="CURRENT_VERSION", spec=spec
-    )
+    instances.update(by=rows.person(), instance=service.instances.get(), deployment_type="CURRENT_VERSION", spec=spec)
     rows.run_everything()
     assert service.instances.get().deployed.inputs == {"image": "app:1", "port": 99}
 
 
 def test_one_instance_can_be_created_on_its_own(home, of):
     service = rows.service("web", of=of, spec=rows.service_spec("home", "dev"))
-    services.create_instance(
+    instances.create(
         by=rows.person(), service=service, name="blue", spec=rows.service_spec("home", "blue", image="app:9")
     )
     rows.run_everything()

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from portal.actions import services
+from portal.actions import instances
 from portal.models import TemplateVersion
 from portal.queries import templates as template_queries
 from portal.web.forms.spec import (
@@ -254,7 +254,7 @@ def problems_of(document: Document, shape: Shape, *, names: set[str] | None = No
         if not spec.instances:
             found.append(Problem("/instances", "A service needs at least one instance: add one."))
         said = {problem.path for problem in structure}
-        fits = services.environment_problems(spec, shape.version, names)
+        fits = instances.environment_problems(spec, shape.version, names)
         found += [problem for problem in fits if problem.path not in said]
     return tuple(replace(problem, line=None) for problem in found)
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import access
 from portal.actions import deployments as deployment_actions
-from portal.actions import services as actions
+from portal.actions import instances as actions
 from portal.queries import deployments, usage
 from portal.web.page import done, page
 from portal.web.views import updates
@@ -42,7 +42,7 @@ def instance_edit(request: HttpRequest, name: str, instance: str) -> HttpRespons
 @require_http_methods(["GET", "POST"])
 def instance_update(request: HttpRequest, name: str, instance: str) -> HttpResponse:
     found = access.service_instance(request.user, name, instance, write=request.method == "POST")
-    deploy = partial(actions.update_instance, by=request.user, instance=found)
+    deploy = partial(actions.update, by=request.user, instance=found)
     return updates.update(request, found, deploy, updates.urls_of(found))
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from portal import access
 from portal.actions import services as actions
+from portal.actions.instances import default_version
 from portal.enums import Role, ServiceStatus, Staleness, TemplateKind
 from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
 from portal.models import Service, ServiceInstance, Team, User
@@ -113,7 +114,7 @@ class Editing:
 
     @classmethod
     def of(cls, user: User, service: Service) -> "Editing":
-        shape = Shape.of(actions.default_version(user, service))
+        shape = Shape.of(default_version(user, service))
         document, problems = documents.parse(service.spec, shape)
         if document is None:
             raise Invalid(f"The stored spec of {service.name} cannot be read.", problems)

@@ -1,0 +1,205 @@
+"""Instances of services: where they fit, adding one, deploying another spec or version of one."""
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portal import arns, quotas
+from portal.actions import audit, service_changes, specs, versions
+from portal.actions.names import check_name
+from portal.actions.starting import start
+from portal.enums import DeploymentKind, DeploymentUpdateType, ServiceStatus
+from portal.errors import Conflict, Invalid, QuotaExceeded
+from portal.models import Environment, Service, ServiceChange, ServiceInstance, TemplateVersion, User
+from portal.queries import templates as template_queries
+from portal.queries.rights import require_change
+from provisioning.problems import Problem, pointer
+from provisioning.spec import Spec, dump_spec, with_instance
+
+
+def environment_problems(spec: Spec, version: TemplateVersion, names: set[str] | None = None) -> list[Problem]:
+    """Why instances of the spec (only those named, if given) cannot go into their environments."""
+    problems = []
+    allowed = {(row.template_name, row.major) for row in version.compatible_environments.all()}
+    for index, entry in enumerate(spec.instances):
+        if names is not None and entry.name not in names:
+            continue
+        path = pointer("instances", index, "environment")
+        environment = (
+            Environment.objects.select_related("template", "version", "latest").filter(name=entry.environment).first()
+        )
+        if environment is None:
+            problems.append(Problem(path, f"There is no environment named {entry.environment}."))
+            continue
+        shown = environment.shown_version
+        if environment.latest and environment.latest.kind == DeploymentKind.DELETE:
+            problems.append(Problem(path, f"Environment {environment.name} is being deleted."))
+        elif environment.deployed_id is None:
+            problems.append(Problem(path, f"Environment {environment.name} is not deployed yet: wait for it."))
+        elif shown is None or (environment.template.name, shown.major) not in allowed:
+            fits = ", ".join(f"{name} {major}" for name, major in sorted(allowed))
+            problems.append(
+                Problem(
+                    path,
+                    f"Environment {environment.name} ({environment.template.name} {shown.major if shown else '?'}) "
+                    f"does not fit: {version} needs {fits}.",
+                )
+            )
+    return problems
+
+
+def refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise Invalid(" ".join(problem.message for problem in problems), problems)
+
+
+def add_instances(by: User, service: Service, spec: Spec, text: str, version: TemplateVersion, names: set[str]) -> None:
+    """Rows and first deployments of the named instances, their environments locked against deletion meanwhile."""
+    wanted = {entry.environment for entry in spec.instances if entry.name in names}
+    locked = {row.name: row for row in Environment.objects.select_for_update().filter(name__in=wanted).order_by("pk")}
+    refuse(environment_problems(spec, version, names))
+    for position, entry in enumerate(spec.instances):
+        if entry.name not in names:
+            continue
+        instance = ServiceInstance.objects.create(
+            service=service,
+            name=entry.name,
+            arn=arns.service_instance(service.name, entry.name),
+            environment=locked[entry.environment],
+            position=position,
+        )
+        start(
+            by=by,
+            target=instance,
+            kind=DeploymentKind.CREATE,
+            version=version,
+            spec=text,
+            inputs=specs.instance_inputs(spec, entry.name, version),
+        )
+
+
+def check_count(count: int) -> None:
+    if count > quotas.INSTANCES_PER_SERVICE:
+        raise QuotaExceeded(f"A service has at most {quotas.INSTANCES_PER_SERVICE} instances.")
+
+
+def default_version(by: User, service: Service) -> TemplateVersion:
+    """The version of instances that are added later: the highest major that an instance runs, its recommended minor."""
+    shown = [row.shown_version for row in service.instances.select_related("version", "latest__version")]
+    majors = [version.major for version in shown if version is not None]
+    pipeline = getattr(service, "pipeline", None)
+    if not majors and pipeline is not None and pipeline.shown_version is not None:
+        majors = [pipeline.shown_version.major]
+    if not majors:
+        recommended = template_queries.recommended(service.template)
+        if recommended is None:
+            raise Conflict(f"{service.template.name} has no published version.")
+        return recommended
+    return template_queries.resolve(by, service.template, max(majors), None)
+
+
+def locked_service(service: Service) -> Service:
+    locked = Service.objects.select_for_update(of=("self",)).select_related("template", "team").get(pk=service.pk)
+    return locked
+
+
+def create(
+    *,
+    by: User,
+    service: Service,
+    name: str,
+    spec: str,
+    major: int | None = None,
+    minor: int | None = None,
+) -> ServiceInstance:
+    """Add one instance that ``spec`` (a whole ServiceSpec) describes; its environment comes from there."""
+    require_change(by, service)
+    check_name(name, "instance")
+    with transaction.atomic():
+        locked = locked_service(service)
+        if locked.is_busy:
+            raise Conflict(f"{locked.name} is busy: {locked.get_status_display().lower()}. Wait for its end.")
+        if locked.instances.filter(name=name).exists():
+            raise Conflict(f"{locked.name} has an instance named {name} already.")
+        check_count(locked.instances.count() + 1)
+        document = specs.read(spec, "service", stored=locked.spec)
+        _, entry = specs.find_instance(document, name)
+        version = (
+            template_queries.resolve(by, locked.template, major, minor)
+            if major is not None
+            else default_version(by, locked)
+        )
+        specs.instance_inputs(document, name, version)
+        previous = locked.spec
+        merged = dump_spec(with_instance(specs.stored(locked.spec, "service"), entry))
+        add_instances(by, locked, document, spec, version, {name})
+        locked.spec, locked.status, locked.status_message = merged, ServiceStatus.UPDATE_IN_PROGRESS, ""
+        locked.last_modified_at = Now()
+        locked.save()
+        service_changes.begin(
+            by,
+            locked,
+            ServiceChange.Kind.UPDATE,
+            version=version,
+            spec=merged,
+            previous_spec=previous,
+            adds=[name],
+        )
+        audit.record(by=by, action="service_instance.create", target=arns.service_instance(locked.name, name))
+    return locked.instances.get(name=name)
+
+
+def update(
+    *,
+    by: User,
+    instance: ServiceInstance,
+    deployment_type: str,
+    spec: str | None = None,
+    major: int | None = None,
+    minor: int | None = None,
+) -> ServiceInstance:
+    """Deploy another spec or version of one instance. ``spec`` is a whole ServiceSpec; only its own entry matters."""
+    require_change(by, instance.service)
+    if DeploymentUpdateType(deployment_type) == DeploymentUpdateType.NONE:
+        return instance
+    with transaction.atomic():
+        service = locked_service(instance.service)
+        locked = ServiceInstance.objects.select_related("environment", "latest__version", "version").get(pk=instance.pk)
+        locked.service = service
+        if service.status == ServiceStatus.DELETE_IN_PROGRESS:
+            raise Conflict(f"{service.name} is being deleted.")
+        base = locked.shown_version
+        if base is None:
+            raise Conflict(f"{locked} was never deployed and its template version is gone: delete it.")
+        version = versions.target(
+            by=by,
+            template=service.template,
+            current=base,
+            deployment_type=deployment_type,
+            major=major,
+            minor=minor,
+        )
+        text = spec or service.spec
+        document = specs.read(text, "service", stored=service.spec)
+        _, entry = specs.find_instance(document, locked.name)
+        if entry.environment != locked.environment.name:
+            index, _ = specs.find_instance(document, locked.name)
+            message = f"{locked.name} stays in environment {locked.environment.name}: add another instance instead."
+            raise Invalid(message, [Problem(pointer("instances", index, "environment"), message)])
+        only = Spec(document.kind, {}, (entry,), None)
+        refuse(environment_problems(only, version))
+        inputs = specs.instance_inputs(document, locked.name, version)
+        merged = dump_spec(with_instance(specs.stored(service.spec, "service"), entry))
+        kind = DeploymentKind.UPDATE if locked.deployed_id else DeploymentKind.CREATE
+        start(
+            by=by,
+            target=locked,
+            kind=kind,
+            version=version,
+            spec=merged,
+            inputs=inputs,
+            allow_replace_empty=kind == DeploymentKind.CREATE,
+        )
+        Service.objects.filter(pk=service.pk).update(spec=merged, last_modified_at=Now())
+        audit.record(by=by, action="service_instance.update", target=locked.arn, version=version.number)
+        service_changes.resume(by=by, service=service)
+    return locked

@@ -1,0 +1,118 @@
+"""Writing the rows that workers drive: a deployment, or the removal of what deployments made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models.functions import Now
+
+from portal import nudges, tasks
+from portal.actions.names import unless_taken
+from portal.actions.targets import Target, engine_for, where, who
+from portal.enums import DeploymentKind, DeploymentStatus
+from portal.models import Deployment, ServicePipeline, TemplateVersion, User
+from provisioning.engines.names import stack_name
+
+
+def _state(version: TemplateVersion | None, spec: str) -> dict[str, Any]:
+    if version is None:
+        return {}
+    return {
+        "spec": spec,
+        "template_name": version.template.name,
+        "template_major_version": str(version.major),
+        "template_minor_version": str(version.minor),
+    }
+
+
+def _name_of_stack(target: Target, name: str) -> str:
+    return stack_name(name, "cloudformation", f"{target.arn}#{target.created_at.isoformat()}")
+
+
+def start(
+    *,
+    by: User,
+    target: Target,
+    kind: str,
+    version: TemplateVersion,
+    spec: str,
+    inputs: Mapping[str, Any],
+    retry_of: Deployment | None = None,
+    allow_replace_empty: bool = False,
+    lost: bool = False,
+) -> Deployment:
+    """Write the row that a worker will drive, inside the caller's transaction.
+
+    ``lost``: what earlier deployments made is known to be gone, so make it anew.
+    Raises Conflict when a deployment of the target is running: the unique index is the lock.
+    """
+    return _start(
+        by=by,
+        target=target,
+        kind=kind,
+        version=version,
+        spec=spec,
+        inputs=dict(inputs),
+        status=DeploymentStatus.IN_PROGRESS,
+        engine=engine_for(target, version),
+        retry_of=retry_of,
+        allow_replace_empty=allow_replace_empty,
+        identifier="" if lost or target.latest is None else target.latest.identifier,
+        target_state=_state(version, spec),
+    )
+
+
+def start_removal(*, by: User, target: Target, retry_of: Deployment | None = None) -> Deployment:
+    """Write the row that removes what the target's deployments made. Raises Conflict while one is running."""
+    source = target.deployed or target.latest
+    return _start(
+        by=by,
+        target=target,
+        kind=DeploymentKind.DELETE,
+        version=target.shown_version,
+        spec=target.spec,
+        inputs=source.inputs if source else {},
+        status=DeploymentStatus.DELETE_IN_PROGRESS,
+        engine=source.engine if source else "none",
+        retry_of=retry_of,
+        allow_replace_empty=False,
+        identifier=target.latest.identifier if target.latest else "",
+        target_state={},
+    )
+
+
+def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | None, **fields: Any) -> Deployment:
+    previous = target.latest
+    named_by = who(target)
+    named = version or (previous.version if previous else None)
+    deployment = unless_taken(
+        lambda: Deployment.objects.create(
+            target_arn=target.arn,
+            target_created_at=target.created_at,
+            kind=kind,
+            template_name=named.template.name if named else (previous.template_name if previous else ""),
+            template_major=named.major if named else (previous.template_major if previous else 0),
+            template_minor=named.minor if named else (previous.template_minor if previous else 0),
+            version=named,
+            bundle=named.bundle if named else None,
+            initial_state=_state(target.version, target.spec),
+            external_name=_name_of_stack(
+                target, "-".join(part for part in (named_by.get("service_name"), _short_name(target)) if part)
+            ),
+            actor=by,
+            actor_name=by.username,
+            due_at=Now(),
+            doing="Waiting for a worker",
+            **named_by,
+            **where(target),
+            **fields,
+        ),
+        f"A deployment of {target} is running. Wait for its end, or cancel it.",
+    )
+    target.latest = deployment
+    target.save(update_fields=["latest"])
+    nudges.after_commit(tasks.drive_deployment, deployment.pk)
+    return deployment
+
+
+def _short_name(target: Target) -> str:
+    return "pipeline" if isinstance(target, ServicePipeline) else target.name

@@ -1,0 +1,75 @@
+"""What deployments change: environments, instances and pipelines, and how each is provisioned."""
+
+from django.conf import settings
+
+from portal.enums import DeploymentTargetType
+from portal.errors import Invalid
+from portal.models import (
+    AccountSettings,
+    Deployment,
+    Environment,
+    ServiceInstance,
+    ServicePipeline,
+    TemplateVersion,
+)
+from portal.queries import templates as template_queries
+from provisioning.problems import Problem
+
+Target = Environment | ServiceInstance | ServicePipeline
+ENGINES_HERE = {"cloudformation"}
+
+
+def where(target: Target) -> dict[str, str]:
+    """Account, region and role that a target deploys with. Pipelines go to the management account."""
+    if isinstance(target, ServicePipeline):
+        return {
+            "account_id": settings.PORTAL_ACCOUNT_ID,
+            "region": settings.PORTAL_REGION,
+            "role_arn": AccountSettings.get().pipeline_service_role_arn,
+        }
+    environment = target if isinstance(target, Environment) else target.environment
+    return {
+        "account_id": environment.target_account_id,
+        "region": environment.region,
+        "role_arn": environment.proton_service_role_arn,
+    }
+
+
+def who(target: Target) -> dict[str, str]:
+    """The columns that name the target on its deployments."""
+    if isinstance(target, Environment):
+        return {"target_type": DeploymentTargetType.ENVIRONMENT, "environment_name": target.name}
+    if isinstance(target, ServicePipeline):
+        return {"target_type": DeploymentTargetType.SERVICE_PIPELINE, "service_name": target.service.name}
+    return {
+        "target_type": DeploymentTargetType.SERVICE_INSTANCE,
+        "environment_name": target.environment.name,
+        "service_name": target.service.name,
+        "instance_name": target.name,
+    }
+
+
+def part_of(target: Target) -> str:
+    """The part of a bundle that provisions this target."""
+    return {Environment: "infrastructure", ServiceInstance: "instance", ServicePipeline: "pipeline"}[type(target)]
+
+
+def engine_for(target: Target, version: TemplateVersion) -> str:
+    """Which engine the version's bundle asks for. Raises Invalid when this portal has none of that kind."""
+    part = template_queries.bundle_of(version).parts.get(part_of(target))
+    if part is None:
+        return "none"
+    if part.manifest.engine not in ENGINES_HERE:
+        message = f"{version} is provisioned with {part.manifest.engine}, which this portal cannot run yet."
+        raise Invalid(message, [Problem("/version", message)])
+    return "memory" if settings.SIMULATION is not None else part.manifest.engine
+
+
+def target_of(deployment: Deployment) -> Target | None:
+    """The row that a deployment changes, of the same incarnation; None when it is gone."""
+    model = {
+        DeploymentTargetType.ENVIRONMENT: Environment,
+        DeploymentTargetType.SERVICE_INSTANCE: ServiceInstance,
+        DeploymentTargetType.SERVICE_PIPELINE: ServicePipeline,
+    }[DeploymentTargetType(deployment.target_type)]
+    return model.objects.filter(arn=deployment.target_arn, created_at=deployment.target_created_at).first()
