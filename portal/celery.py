@@ -13,6 +13,10 @@ app.autodiscover_tasks(["portal"])
 
 @worker_init.connect
 def start_polling(**_: object) -> None:
-    from portal import poller
+    from django.conf import settings
 
+    from portal import poller, production
+
+    if settings.PRODUCTION:
+        production.only_worker(settings.DATABASES["default"])
     poller.start()

@@ -8,6 +8,8 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import production
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -34,11 +36,13 @@ DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / ".data")).resolve()
 EMBEDDED = env_flag("DEUTERON_EMBEDDED", False)  # set by the supervisor of `make run`, never by hand
 DEBUG = env_flag("DEBUG", False)
 TESTING = "pytest" in sys.modules
+TOOLING = env_flag("DEUTERON_TOOLING", False)  # set by make for commands that serve nobody
+PRODUCTION = not (EMBEDDED or TESTING or TOOLING)
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
 ENCRYPTION_KEYS = env_list("ENCRYPTION_KEYS", "")  # Fernet keys: the first one writes, all read
 if not SECRET_KEY:
-    if not (TESTING or env_flag("DEUTERON_TOOLING", False)):
+    if not (TESTING or TOOLING):
         raise ImproperlyConfigured(
             "SECRET_KEY is not set: put a long random string into the environment (see .env.example)"
         )
@@ -110,6 +114,13 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;",
     }
     DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / ".artifacts" / "test.sqlite3")}  # a file, as in production
+else:
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        # A forgotten transaction or a migration that waits for a lock must not stop everybody else.
+        "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "portal.User"
@@ -212,3 +223,15 @@ TEMPLATE_BUCKET = os.environ.get("TEMPLATE_BUCKET", "")
 
 # A wish for the in-memory engine (JSON, see provisioning/engines/memory.py) that then stands in for every other one.
 SIMULATION = json.loads(os.environ["SIMULATION"]) if os.environ.get("SIMULATION") else None
+
+if PRODUCTION and (
+    refusals := production.refusals(
+        secret_key=SECRET_KEY,
+        encryption_keys=ENCRYPTION_KEYS,
+        debug=DEBUG,
+        simulation=SIMULATION is not None,
+        database_engine=DATABASES["default"]["ENGINE"],
+        web_workers=production.web_workers(sys.argv, os.environ),
+    )
+):
+    raise ImproperlyConfigured(" ".join(refusals))
