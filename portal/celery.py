@@ -5,10 +5,13 @@ import os
 from celery import Celery
 from celery.signals import worker_init
 
+from portal import logs
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["portal"])
+logs.connect_to_celery()
 
 
 @worker_init.connect

@@ -10,6 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.db import close_old_connections
 
+from portal import logs
+
 log = logging.getLogger(__name__)
 BATCH = 20
 
@@ -33,23 +35,24 @@ def look_once() -> int:
     for model, drive in _kinds():
         for pk in claims.due(model, BATCH):
             found += 1
-            _safely(drive, pk)
+            _safely(model, drive, pk)
     return found
 
 
-def _safely(drive: Callable[[Any], None], pk: Any) -> None:
+def _safely(model: Any, drive: Callable[[Any], None], pk: Any) -> None:
     close_old_connections()
-    try:
-        drive(pk)
-    except Exception:
-        log.exception("a step failed; the row is taken again when its lease ends: %s", pk)
-    finally:
-        close_old_connections()
+    with logs.bound(**{logs.ROWS[model.__name__]: pk}):
+        try:
+            drive(pk)
+        except Exception:
+            log.exception("a step failed; the row is taken again when its lease ends: %s", pk)
+        finally:
+            close_old_connections()
 
 
 def _then_forget(under_way: set[Any], model: Any, drive: Callable[[Any], None], pk: Any) -> None:
     try:
-        _safely(drive, pk)
+        _safely(model, drive, pk)
     finally:
         under_way.discard((model, pk))
 

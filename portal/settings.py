@@ -8,7 +8,7 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import production
+from portal import logs, production
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "portal",
 ]
 MIDDLEWARE = [
+    "portal.web.machines.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -140,6 +141,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_COOKIES = PORTAL_PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SECURE_SSL_REDIRECT = SECURE_COOKIES
+SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]  # probes inside a cluster speak http
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_COOKIES else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_COOKIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES else None
@@ -210,14 +212,10 @@ LEASE_SECONDS = env_number("LEASE_SECONDS", 30)  # a worker that says nothing fo
 POLL_SECONDS = env_number("POLL_SECONDS", 1)  # how often each worker looks for rows that are due
 MAX_STEP_FAILURES = int(env_number("MAX_STEP_FAILURES", 20))  # then a deployment asks for attention
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("botocore", "boto3", "cfnlint", "urllib3")},
-}
+LOGGING = logs.configuration(
+    json=PRODUCTION and not logs.for_people(), level=os.environ.get("LOG_LEVEL", "INFO").upper()
+)
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")  # for /metrics from elsewhere than this machine
 # Templates of more than 51,200 bytes reach CloudFormation through this bucket of the portal's own account.
 TEMPLATE_BUCKET = os.environ.get("TEMPLATE_BUCKET", "")
 

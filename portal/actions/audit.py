@@ -2,11 +2,17 @@
 
 from typing import Any
 
+from portal import logs
 from portal.models import AuditEvent, User
 
 
 def record(*, by: User | None, action: str, target: str, **detail: Any) -> AuditEvent:
     """``detail`` holds names, numbers and reasons; never a secret, a spec or an output."""
     return AuditEvent.objects.create(
-        actor=by, actor_name=by.username if by else "system", action=action, target=target, detail=detail
+        actor=by,
+        actor_name=by.username if by else "system",
+        action=action,
+        target=target,
+        detail=detail,
+        request_id=logs.request_id(),
     )

@@ -102,4 +102,5 @@ urlpatterns = [
     path("settings/keys/<str:key_id>/revoke/", people.key_revoke, name="key-revoke"),
     path("healthz/live", health.live, name="health-live"),
     path("healthz/ready", health.ready, name="health-ready"),
+    path("metrics", health.metrics, name="metrics"),
 ]

@@ -81,7 +81,7 @@ TABLE = {
     "key-new": (NOT_OFFERED, EVERYONE),
     "key-revoke": (NOT_OFFERED, OWNER | ADMIN),
 }
-PUBLIC = {"sign-in", "sign-out", "health-live", "health-ready"}
+PUBLIC = {"sign-in", "sign-out", "health-live", "health-ready", "metrics"}
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
