@@ -203,6 +203,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
+    "max_retries": 0,  # of a nudge: else each one waits six seconds for a broker that is down
 }
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "portal.tasks.reconcile", "schedule": 60.0},
