@@ -70,7 +70,7 @@ def template_version(
 
 
 def environment(user: User, name: str, *, write: bool = False) -> Environment:
-    found = environments.visible_to(user).filter(name=name).first()
+    found = environments.visible_to(user).defer(None).filter(name=name).first()
     return _checked(user, found, f"environment {name} does not exist", write)
 
 
@@ -80,7 +80,7 @@ def service(user: User, name: str, *, write: bool = False) -> Service:
 
 
 def service_instance(user: User, service_name: str, name: str, *, write: bool = False) -> ServiceInstance:
-    found = services.instances_visible_to(user).filter(service__name=service_name, name=name).first()
+    found = services.instances_visible_to(user).defer(None).filter(service__name=service_name, name=name).first()
     return _checked(user, found, f"service {service_name} has no instance {name}", write)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
+from portal import arns
+from portal.enums import DeploymentKind
 from portal.errors import Conflict
 from portal.models import Environment, Service, ServiceInstance, ServicePipeline
 from portal.queries import deployments as queries
@@ -59,14 +61,13 @@ def gather(target: Environment | ServiceInstance | ServicePipeline, inputs: Mapp
                 environment=environment_facts(instance.environment),
             )
             for instance in target.service.instances.select_related("environment__deployed", "deployed", "latest")
+            if instance.latest is None or instance.latest.kind != DeploymentKind.DELETE
         ],
     )
 
 
 def tags(target: Environment | ServiceInstance | ServicePipeline) -> dict[str, str]:
     """What AWS Proton puts on provisioned resources: the keys of its managed tags without the ``aws:`` prefix."""
-    from portal import arns
-
     if isinstance(target, Environment):
         named = {
             "proton:environment": target.arn,

@@ -7,7 +7,7 @@ from portal import nudges, tasks
 from portal.actions import audit, service_changes
 from portal.actions.finishing import finish
 from portal.actions.starting import start, start_removal
-from portal.actions.targets import Target, target_of
+from portal.actions.targets import Target, locked_target_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import Conflict, Invalid
 from portal.models import Deployment, Environment, User
@@ -19,87 +19,97 @@ from provisioning.problems import Problem
 def cancel(*, by: User, target: Target) -> Deployment:
     """Ask a running update to stop. Three ends are possible: cancelled, failed, or succeeded before it was stopped.
 
-    AWS Proton cancels updates only: for a create or delete, and when nothing is running, Conflict.
+    AWS Proton cancels updates only: for a create or delete, and when nothing is running, Conflict. One that waits for
+    a person's decision goes on at once: cancelling it is a decision.
     """
     require_change(by, target)
     with transaction.atomic():
-        latest = Deployment.objects.filter(pk=target.latest_id).first()
-        if latest is None or not latest.is_running:
+        running = Deployment.objects.select_for_update().filter(target_arn=target.arn, status__in=RUNNING).first()
+        if running is None:
             raise Conflict(f"No deployment of {target} is running.")
-        if latest.status == DeploymentStatus.CANCELLING:
-            return latest
-        if latest.kind != DeploymentKind.UPDATE:
-            verb = "first deployment" if latest.kind == DeploymentKind.CREATE else "deletion"
-            hint = " Delete it when the deployment has ended." if latest.kind == DeploymentKind.CREATE else ""
+        if running.status == DeploymentStatus.CANCELLING:
+            return running
+        if running.kind != DeploymentKind.UPDATE:
+            verb = "first deployment" if running.kind == DeploymentKind.CREATE else "deletion"
+            hint = " Delete it when the deployment has ended." if running.kind == DeploymentKind.CREATE else ""
             raise Conflict(f"The {verb} of {target} cannot be cancelled.{hint}")
-        moved = Deployment.objects.filter(pk=latest.pk, status=DeploymentStatus.IN_PROGRESS).update(
+        Deployment.objects.filter(pk=running.pk).update(
             status=DeploymentStatus.CANCELLING,
+            phase=_resumed(running) if running.phase == DeploymentPhase.ATTENTION else running.phase,
             status_message="User initiated cancellation.",
             cancel_requested_at=Now(),
             due_at=Now(),
         )
-        if not moved:
-            raise Conflict(f"The deployment of {target} has just ended.")
-        audit.record(by=by, action="deployment.cancel", target=latest.arn)
-        nudges.after_commit(tasks.drive_deployment, latest.pk)
-    latest.refresh_from_db()
-    return latest
+        audit.record(by=by, action="deployment.cancel", target=running.arn)
+        nudges.after_commit(tasks.drive_deployment, running.pk)
+    running.refresh_from_db()
+    return running
+
+
+def _resumed(deployment: Deployment) -> DeploymentPhase:
+    """Where a parked deployment goes on: from its beginning, unless something was called already."""
+    return DeploymentPhase.QUEUED if deployment.intent_at is None else DeploymentPhase.APPLYING
 
 
 def retry(*, by: User, deployment: Deployment) -> Deployment:
-    """A new attempt with the same version and spec. Only of a target's last attempt, when that did not succeed."""
-    target = target_of(deployment)
-    if target is None:
-        raise Conflict(f"{deployment.target_name} does not exist any more.")
-    require_change(by, target)
-    if target.latest_id != deployment.pk or deployment.is_running:
-        raise Conflict("Only the last deployment of a target can be retried, once it has ended.")
-    if deployment.status == DeploymentStatus.SUCCEEDED:
-        raise Conflict("This deployment succeeded: there is nothing to retry. Deploy again from its page instead.")
-    if deployment.kind != DeploymentKind.DELETE and deployment.version is None:
-        raise Conflict("Its template version was deleted: choose another version instead.")
+    """A new attempt with the same version and spec. Only of a target's last attempt, when that did not succeed.
+
+    What waits for it follows: a service whose creation or deletion had failed goes on. Raises Conflict.
+    """
     with transaction.atomic():
-        audit.record(by=by, action="deployment.retry", target=deployment.arn)
-        if deployment.kind == DeploymentKind.DELETE:
-            again = start_removal(by=by, target=target, retry_of=deployment)
+        target = locked_target_of(deployment)
+        if target is None:
+            raise Conflict(f"{deployment.target_name} does not exist any more.")
+        require_change(by, target)
+        last = Deployment.objects.select_related("version__template").get(pk=deployment.pk)
+        if target.latest_id != last.pk or last.is_running:
+            raise Conflict("Only the last deployment of a target can be retried, once it has ended.")
+        if last.status == DeploymentStatus.SUCCEEDED:
+            raise Conflict("This deployment succeeded: there is nothing to retry. Deploy again from its page instead.")
+        if not isinstance(target, Environment):
+            service_changes.require_free(target)
+        audit.record(by=by, action="deployment.retry", target=last.arn)
+        if last.kind == DeploymentKind.DELETE:
+            again = start_removal(by=by, target=target, retry_of=last)
+        elif last.version is None:
+            raise Conflict("Its template version was deleted: choose another version instead.")
         else:
-            assert deployment.version is not None
             again = start(
                 by=by,
                 target=target,
-                kind=deployment.kind,
-                version=deployment.version,
-                spec=deployment.spec,
-                inputs=deployment.inputs,
-                retry_of=deployment,
+                kind=last.kind,
+                version=last.version,
+                spec=last.spec,
+                inputs=last.inputs,
+                retry_of=last,
                 allow_replace_empty=True,
             )
         if not isinstance(target, Environment):
-            service_changes.resume(by=by, service=target.service)
+            service_changes.resume(by=by, target=target)
     return again
 
 
 def resolve_attention(*, by: User, deployment: Deployment, decision: str, reason: str) -> Deployment:
-    """A person decides about an unclear outcome: "resume" looks again, "fail" ends the deployment as failed."""
-    target = target_of(deployment)
-    if target is not None:
-        require_change(by, target)
-    if not reason.strip():
+    """A person decides about an unclear outcome: "resume" looks again, "fail" ends the deployment as failed.
+
+    Raises Invalid without a reason, Conflict when it does not wait for a decision any more.
+    """
+    require_change(by, target_of(deployment) or deployment)
+    reason = reason.strip()
+    if not reason:
         raise Invalid("reason", [Problem("/reason", "Say why, so that others can follow the decision.")])
-    waiting = Deployment.objects.filter(pk=deployment.pk, phase=DeploymentPhase.ATTENTION, status__in=RUNNING)
+    if decision not in {"resume", "fail"}:
+        raise Invalid("decision", [Problem("/decision", "Choose resume or fail.")])
     with transaction.atomic():
-        if decision == "resume":
-            moved = waiting.update(phase=DeploymentPhase.APPLYING, due_at=Now(), failures=0, attempts=0)
-            nudges.after_commit(tasks.drive_deployment, deployment.pk)
-        elif decision == "fail":
-            taken = waiting.filter(due_at__isnull=True).first()
-            moved = 1 if taken else 0
-            if taken:
-                finish(taken, Outcome("failed", reason=f"Ended by {by.username}: {reason.strip()}"))
-        else:
-            raise Invalid("decision", [Problem("/decision", "Choose resume or fail.")])
-        if not moved:
+        rows = Deployment.objects.select_for_update().filter(pk=deployment.pk, status__in=RUNNING)
+        waiting = rows.filter(phase=DeploymentPhase.ATTENTION).first()
+        if waiting is None:
             raise Conflict("This deployment is not waiting for a decision any more.")
-        audit.record(by=by, action=f"deployment.attention_{decision}", target=deployment.arn, reason=reason.strip())
+        if decision == "resume":
+            rows.update(phase=_resumed(waiting), status_message="", due_at=Now(), failures=0, attempts=0)
+            nudges.after_commit(tasks.drive_deployment, waiting.pk)
+        else:
+            finish(waiting, Outcome("failed", reason=f"Ended by {by.username}: {reason}"))
+        audit.record(by=by, action=f"deployment.attention_{decision}", target=waiting.arn, reason=reason)
     deployment.refresh_from_db()
     return deployment

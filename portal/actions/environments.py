@@ -8,13 +8,14 @@ from django.db import transaction
 from portal import arns, quotas
 from portal.actions import audit, specs, versions
 from portal.actions.names import check_name, check_texts, unless_taken
-from portal.actions.starting import start, start_removal
+from portal.actions.starting import require_not_going, start, start_removal
 from portal.enums import DeploymentKind, DeploymentUpdateType, Role, TemplateKind
-from portal.errors import Conflict, Forbidden, Invalid, QuotaExceeded
+from portal.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from portal.models import Environment, Team, Template, User
 from portal.queries import environments as queries
 from portal.queries import templates as template_queries
 from provisioning.problems import Problem
+from provisioning.spec import CURRENT_VALUE, dump_spec
 
 ROLE_ARN = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::(\d{12}):role/[\w+=,.@/-]{1,512}", re.ASCII)
 
@@ -119,9 +120,10 @@ def update(
     check_texts(description=description)
     deploys = DeploymentUpdateType(deployment_type) != DeploymentUpdateType.NONE
     with transaction.atomic():
-        locked = Environment.objects.select_for_update().get(pk=environment.pk)
+        locked = _locked(environment)
         _set_details(locked, description, team, proton_service_role_arn)
         if deploys:
+            require_not_going(locked)
             base = locked.shown_version
             if base is None:
                 raise Conflict(f"{locked.name} was never deployed and its template version is gone: delete it.")
@@ -133,8 +135,9 @@ def update(
                 major=major,
                 minor=minor,
             )
-            text = spec or locked.spec or (locked.latest.spec if locked.latest else "")
-            document = specs.read(text, "environment", stored=locked.spec)
+            stored = locked.spec or (locked.latest.spec if locked.latest else "")
+            text = spec or stored
+            document = specs.read(text, "environment", stored=stored)
             inputs = specs.environment_inputs(document, version)
             kind = DeploymentKind.UPDATE if locked.deployed_id else DeploymentKind.CREATE
             start(
@@ -142,13 +145,22 @@ def update(
                 target=locked,
                 kind=kind,
                 version=version,
-                spec=text,
+                spec=dump_spec(document) if CURRENT_VALUE in text else text,
                 inputs=inputs,
                 allow_replace_empty=kind == DeploymentKind.CREATE,
             )
             audit.record(by=by, action="environment.update", target=locked.arn, version=version.number)
         else:
             audit.record(by=by, action="environment.edit", target=locked.arn)
+    return locked
+
+
+def _locked(environment: Environment) -> Environment:
+    """The row of now, locked until the transaction ends. Raises NotFound when it was deleted meanwhile."""
+    rows = Environment.objects.select_for_update(of=("self",)).select_related("template", "latest__version")
+    locked = rows.filter(pk=environment.pk).first()
+    if locked is None:
+        raise NotFound(f"environment {environment.name} does not exist any more")
     return locked
 
 
@@ -171,9 +183,7 @@ def delete(*, by: User, environment: Environment) -> Environment:
     """Start its removal. While it is being deleted a repeat changes nothing. Raises Conflict with every reason."""
     _only_platform(by)
     with transaction.atomic():
-        locked = (
-            Environment.objects.select_for_update(of=("self",)).select_related("latest__version").get(pk=environment.pk)
-        )
+        locked = _locked(environment)
         if locked.is_busy and locked.latest and locked.latest.kind == DeploymentKind.DELETE:
             return locked
         reasons = queries.blockers_of_deletion(locked)

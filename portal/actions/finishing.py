@@ -61,6 +61,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
             last_modified_at=Now(),
             failures=0,
         )
+        deployment.refresh_from_db(fields=["completed_at"])
         add_events(deployment, outcome.events)
         ProvisionedResource.objects.bulk_create(
             ProvisionedResource(
@@ -75,7 +76,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
             )
         target = target_of(deployment)
         if target is not None and status == DeploymentStatus.SUCCEEDED:
-            target.version, target.spec, target.deployed = deployment.version, deployment.spec, deployment
+            target.version_id, target.spec, target.deployed = deployment.version_id, deployment.spec, deployment
             target.save(update_fields=["version", "spec", "deployed"])
             usage.began(deployment)
         if target is not None and status == DeploymentStatus.DELETE_COMPLETE:

@@ -6,9 +6,9 @@ from django.db.models.functions import Now
 from portal import arns, quotas
 from portal.actions import audit, service_changes, specs, versions
 from portal.actions.names import check_name
-from portal.actions.starting import start
+from portal.actions.starting import require_not_going, start
 from portal.enums import DeploymentKind, DeploymentUpdateType, ServiceStatus
-from portal.errors import Conflict, Invalid, QuotaExceeded
+from portal.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from portal.models import Environment, Service, ServiceChange, ServiceInstance, TemplateVersion, User
 from portal.queries import templates as template_queries
 from portal.queries.rights import require_change
@@ -18,33 +18,33 @@ from provisioning.spec import Spec, dump_spec, with_instance
 
 def environment_problems(spec: Spec, version: TemplateVersion, names: set[str] | None = None) -> list[Problem]:
     """Why instances of the spec (only those named, if given) cannot go into their environments."""
-    problems = []
     allowed = {(row.template_name, row.major) for row in version.compatible_environments.all()}
+    rows = Environment.objects.select_related("template", "version", "latest__version")
+    there = {row.name: row for row in rows.filter(name__in={entry.environment for entry in spec.instances})}
+    found = []
     for index, entry in enumerate(spec.instances):
-        if names is not None and entry.name not in names:
-            continue
-        path = pointer("instances", index, "environment")
-        environment = (
-            Environment.objects.select_related("template", "version", "latest").filter(name=entry.environment).first()
-        )
-        if environment is None:
-            problems.append(Problem(path, f"There is no environment named {entry.environment}."))
-            continue
-        shown = environment.shown_version
-        if environment.latest and environment.latest.kind == DeploymentKind.DELETE:
-            problems.append(Problem(path, f"Environment {environment.name} is being deleted."))
-        elif environment.deployed_id is None:
-            problems.append(Problem(path, f"Environment {environment.name} is not deployed yet: wait for it."))
-        elif shown is None or (environment.template.name, shown.major) not in allowed:
-            fits = ", ".join(f"{name} {major}" for name, major in sorted(allowed))
-            problems.append(
-                Problem(
-                    path,
-                    f"Environment {environment.name} ({environment.template.name} {shown.major if shown else '?'}) "
-                    f"does not fit: {version} needs {fits}.",
-                )
-            )
-    return problems
+        if names is None or entry.name in names:
+            problem = _misfit(entry.environment, there.get(entry.environment), version, allowed)
+            if problem:
+                found.append(Problem(pointer("instances", index, "environment"), problem))
+    return found
+
+
+def _misfit(
+    name: str, environment: Environment | None, version: TemplateVersion, allowed: set[tuple[str, int]]
+) -> str | None:
+    if environment is None:
+        return f"There is no environment named {name}."
+    if environment.latest and environment.latest.kind == DeploymentKind.DELETE:
+        return f"Environment {name} is being deleted."
+    if environment.deployed_id is None:
+        return f"Environment {name} is not deployed yet: wait for it."
+    shown = environment.shown_version
+    if shown is not None and (environment.template.name, shown.major) in allowed:
+        return None
+    fits = ", ".join(f"{template} {major}" for template, major in sorted(allowed))
+    runs = f"{environment.template.name} {shown.major if shown else '?'}"
+    return f"Environment {name} ({runs}) does not fit: {version} needs {fits}."
 
 
 def refuse(problems: list[Problem]) -> None:
@@ -97,8 +97,19 @@ def default_version(by: User, service: Service) -> TemplateVersion:
     return template_queries.resolve(by, service.template, max(majors), None)
 
 
+def version_in_use(service: Service) -> TemplateVersion | None:
+    """The highest version that an instance runs. AWS Proton: a service has a pipeline when its version has one."""
+    shown = [row.shown_version for row in service.instances.select_related("version", "latest__version")]
+    found = [version for version in shown if version is not None]
+    return max(found, key=lambda version: (version.major, version.minor), default=None)
+
+
 def locked_service(service: Service) -> Service:
-    locked = Service.objects.select_for_update(of=("self",)).select_related("template", "team").get(pk=service.pk)
+    """The row of now, locked until the transaction ends. Raises NotFound when it was deleted meanwhile."""
+    rows = Service.objects.select_for_update(of=("self",)).select_related("template", "team")
+    locked = rows.filter(pk=service.pk).first()
+    if locked is None:
+        raise NotFound(f"service {service.name} does not exist any more")
     return locked
 
 
@@ -112,10 +123,10 @@ def create(
     minor: int | None = None,
 ) -> ServiceInstance:
     """Add one instance that ``spec`` (a whole ServiceSpec) describes; its environment comes from there."""
-    require_change(by, service)
     check_name(name, "instance")
     with transaction.atomic():
         locked = locked_service(service)
+        require_change(by, locked)
         if locked.is_busy:
             raise Conflict(f"{locked.name} is busy: {locked.get_status_display().lower()}. Wait for its end.")
         if locked.instances.filter(name=name).exists():
@@ -131,7 +142,7 @@ def create(
         specs.instance_inputs(document, name, version)
         previous = locked.spec
         merged = dump_spec(with_instance(specs.stored(locked.spec, "service"), entry))
-        add_instances(by, locked, document, spec, version, {name})
+        add_instances(by, locked, document, merged, version, {name})
         locked.spec, locked.status, locked.status_message = merged, ServiceStatus.UPDATE_IN_PROGRESS, ""
         locked.last_modified_at = Now()
         locked.save()
@@ -158,15 +169,18 @@ def update(
     minor: int | None = None,
 ) -> ServiceInstance:
     """Deploy another spec or version of one instance. ``spec`` is a whole ServiceSpec; only its own entry matters."""
-    require_change(by, instance.service)
-    if DeploymentUpdateType(deployment_type) == DeploymentUpdateType.NONE:
-        return instance
     with transaction.atomic():
         service = locked_service(instance.service)
-        locked = ServiceInstance.objects.select_related("environment", "latest__version", "version").get(pk=instance.pk)
+        require_change(by, service)
+        if DeploymentUpdateType(deployment_type) == DeploymentUpdateType.NONE:
+            return instance
+        rows = ServiceInstance.objects.select_related("environment", "latest__version", "version")
+        locked = rows.filter(pk=instance.pk).first()
+        if locked is None:
+            raise NotFound(f"service {service.name} has no instance {instance.name} any more")
         locked.service = service
-        if service.status == ServiceStatus.DELETE_IN_PROGRESS:
-            raise Conflict(f"{service.name} is being deleted.")
+        service_changes.require_free(locked)
+        require_not_going(locked)
         base = locked.shown_version
         if base is None:
             raise Conflict(f"{locked} was never deployed and its template version is gone: delete it.")
@@ -201,5 +215,5 @@ def update(
         )
         Service.objects.filter(pk=service.pk).update(spec=merged, last_modified_at=Now())
         audit.record(by=by, action="service_instance.update", target=locked.arn, version=version.number)
-        service_changes.resume(by=by, service=service)
+        service_changes.resume(by=by, target=locked)
     return locked

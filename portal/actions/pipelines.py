@@ -3,13 +3,15 @@
 from django.db import transaction
 from django.db.models.functions import Now
 
-from portal.actions import audit, specs, versions
-from portal.actions.instances import default_version, locked_service
-from portal.actions.starting import start
+from portal import arns
+from portal.actions import audit, service_changes, specs, versions
+from portal.actions.instances import default_version, locked_service, version_in_use
+from portal.actions.starting import require_not_going, start
 from portal.enums import DeploymentKind, DeploymentUpdateType
-from portal.errors import NotFound
+from portal.errors import Invalid, NotFound
 from portal.models import Service, ServicePipeline, User
 from portal.queries.rights import require_change
+from provisioning.problems import Problem
 from provisioning.spec import Spec, dump_spec
 
 
@@ -23,24 +25,25 @@ def update(
     minor: int | None = None,
 ) -> ServicePipeline:
     """Deploy another spec or version of the pipeline. Only the spec's ``pipeline`` matters."""
-    require_change(by, service)
-    pipeline = ServicePipeline.objects.filter(service=service).select_related("version", "latest__version").first()
-    if pipeline is None:
-        raise NotFound(f"{service.name} has no pipeline")
-    if DeploymentUpdateType(deployment_type) == DeploymentUpdateType.NONE:
-        return pipeline
     with transaction.atomic():
         locked = locked_service(service)
-        pipeline.service = locked
-        base = pipeline.shown_version or default_version(by, locked)
+        require_change(by, locked)
+        pipeline = _pipeline_of(locked)
+        if DeploymentUpdateType(deployment_type) == DeploymentUpdateType.NONE:
+            return pipeline
+        service_changes.require_free(pipeline)
+        require_not_going(pipeline)
         version = versions.target(
             by=by,
             template=locked.template,
-            current=base,
+            current=pipeline.shown_version or default_version(by, locked),
             deployment_type=deployment_type,
             major=major,
             minor=minor,
         )
+        if not version.has_pipeline:
+            message = f"{version} has no pipeline: it cannot replace the one of {locked.name}."
+            raise Invalid(message, [Problem("/version", message)])
         document = specs.read(spec or locked.spec, "service", stored=locked.spec)
         inputs = specs.pipeline_inputs(document, version)
         current = specs.stored(locked.spec, "service")
@@ -53,6 +56,19 @@ def update(
             spec=merged,
             inputs=inputs,
         )
+        service_changes.resume(by=by, target=pipeline)
         Service.objects.filter(pk=locked.pk).update(spec=merged, last_modified_at=Now())
         audit.record(by=by, action="service_pipeline.update", target=pipeline.arn, version=version.number)
     return pipeline
+
+
+def _pipeline_of(service: Service) -> ServicePipeline:
+    """The service's pipeline; made where the version that its instances run has one by now. Raises NotFound."""
+    found = ServicePipeline.objects.filter(service=service).select_related("version", "latest__version").first()
+    runs = None if found else version_in_use(service)
+    if runs is not None and runs.has_pipeline:
+        found = ServicePipeline.objects.create(service=service, arn=arns.service_pipeline(service.name))
+    if found is None:
+        raise NotFound(f"{service.name} has no pipeline")
+    found.service = service
+    return found

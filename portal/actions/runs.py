@@ -22,6 +22,7 @@ from portal.actions.targets import part_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Deployment, Environment, ServiceInstance
+from portal.queries.rights import may_change, whom_to_ask
 from provisioning.engines.base import (
     EngineUnavailable,
     Event,
@@ -63,8 +64,21 @@ def _step(deployment: Deployment) -> None:
 
 
 def _begin(deployment: Deployment) -> None:
+    reason = _lost_right(deployment)
+    if reason:
+        return finish(deployment, Outcome("failed", reason=reason, next_action="retry"))
     phase = DeploymentPhase.APPLYING if deployment.kind == DeploymentKind.DELETE else DeploymentPhase.RENDERING
-    claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
+    return claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
+
+
+def _lost_right(deployment: Deployment) -> str:
+    """Why the person who asked may not have this any more, or "". Rights may go between asking and starting."""
+    if deployment.actor is None:
+        return f"{deployment.actor_name}, who asked for this, does not exist any more."
+    target = target_of(deployment) or deployment
+    if may_change(deployment.actor, target):
+        return ""
+    return f"{deployment.actor_name}, who asked for this, may not change {target} any more. Ask {whom_to_ask(target)}."
 
 
 def _render(deployment: Deployment) -> None:

@@ -5,44 +5,76 @@ deployment wakes the edit at once.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import claims, specs
+from portal.actions import audit, claims, specs
 from portal.actions.finishing import finish
 from portal.actions.names import unless_taken
 from portal.actions.starting import start, start_removal
 from portal.enums import DeploymentKind, DeploymentStatus, ServiceStatus
-from portal.errors import Conflict, PortalError
+from portal.errors import Conflict, Forbidden, PortalError
 from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, User
 from provisioning.engines.base import Outcome
+from provisioning.spec import dump_spec
 
 log = logging.getLogger(__name__)
 Kind, Phase = ServiceChange.Kind, ServiceChange.Phase
 POLL_SECONDS = 10.0  # a finished deployment wakes the edit earlier
 STEPS_AT_ONCE = 10
+MAX_ATTEMPTS = 8  # claims in a row that wrote nothing
+FAILED = {
+    Kind.CREATE: ServiceStatus.CREATE_FAILED,
+    Kind.UPDATE: ServiceStatus.UPDATE_FAILED,
+    Kind.DELETE: ServiceStatus.DELETE_FAILED,
+}
 FAILED_PIPELINE = "Service Instance(s): {names} failed to deploy - canceling pipeline deployment"
 
 
 def drive(change_id: UUID | str) -> None:
-    """Take every step that is due now. A repeated, late or lost call is harmless."""
+    """Take every step that is due now. A repeated, late or lost call is harmless.
+
+    A deployment that somebody else runs is waited for; any other refusal ends the edit as failed, with its reason.
+    """
     for _ in range(STEPS_AT_ONCE):
         change = claims.claim(ServiceChange, change_id)
         if change is None:
             return
         try:
-            with transaction.atomic():
-                if change.finished_at is not None:
-                    claims.release(change, wait=None)
-                else:
-                    STEPS[Phase(change.phase)](change)
+            try:
+                with transaction.atomic():
+                    _step(change)
+            except Conflict as busy:
+                log.info("%s waits: %s", change.pk, busy.message)
+                claims.release(change, wait=POLL_SECONDS)
+            except PortalError as refusal:
+                with transaction.atomic():
+                    _give_up(change, refusal.message)
         except claims.LostClaim as lost:
             log.warning("stale write dropped: %s", lost)
             return
+
+
+def _step(change: ServiceChange) -> None:
+    """One step, with the service locked against everybody who deploys or edits it."""
+    Service.objects.select_for_update().filter(pk=change.service_id).first()
+    if change.finished_at is not None:
+        return claims.release(change, wait=None)
+    if change.attempts > MAX_ATTEMPTS:
+        return _give_up(change, f"{MAX_ATTEMPTS} workers in a row did not survive this step.")
+    return STEPS[Phase(change.phase)](change)
+
+
+def _give_up(change: ServiceChange, message: str) -> None:
+    if change.phase == Phase.CLEANUP:
+        return _end(change, ServiceStatus.UPDATE_FAILED_CLEANUP_FAILED, message)
+    return _end(change, FAILED[Kind(change.kind)], message)
 
 
 def begin(by: User, service: Service, kind: str, **fields: object) -> ServiceChange:
@@ -57,27 +89,86 @@ def begin(by: User, service: Service, kind: str, **fields: object) -> ServiceCha
     return change
 
 
-def resume(*, by: User, service: Service) -> None:
-    """After a retry of something that had failed: follow it to its end, so that the service can become active.
+def require_free(target: ServiceInstance | ServicePipeline) -> None:
+    """AWS Proton: while a service is edited its pipeline and the instances that go are locked; kept ones are not.
 
-    Called in the retry's transaction. Does nothing where the service's status does not depend on it.
+    Raises Conflict. Called with the service locked.
     """
-    service = Service.objects.select_for_update().get(pk=service.pk)
+    change = ServiceChange.objects.filter(service_id=target.service_id, finished_at__isnull=True).first()
+    if change is None:
+        return
+    if change.kind == Kind.DELETE:
+        raise Conflict(f"{target.service.name} is being deleted.")
+    leaving = {*change.removes, *(change.adds if change.phase == Phase.CLEANUP else [])}
+    if isinstance(target, ServicePipeline) or target.name in leaving:
+        raise Conflict(f"{target.service.name} is being changed, and {target} with it. Wait for the end of that.")
+
+
+def resume(*, by: User, target: ServiceInstance | ServicePipeline) -> None:
+    """After a new attempt of something that had failed: follow it to its end, so that the service's status is right.
+
+    Called in the attempt's transaction, with the service locked. Does nothing where the status does not depend on it.
+    """
+    service = Service.objects.get(pk=target.service_id)
+    if target.latest is not None and target.latest.kind == DeploymentKind.DELETE:
+        return _resume_removal(by, service, target)
     undeployed = [row.name for row in service.instances.all() if row.deployed_id is None]
-    if service.status == ServiceStatus.CREATE_FAILED:
-        _follow(by, service, Kind.CREATE, Phase.INSTANCES, ServiceStatus.CREATE_IN_PROGRESS, undeployed)
-    elif service.status == ServiceStatus.UPDATE_FAILED:
-        _follow(by, service, Kind.UPDATE, Phase.PIPELINE, ServiceStatus.UPDATE_IN_PROGRESS, [])
+    if isinstance(target, ServicePipeline):
+        if not undeployed and service.status == ServiceStatus.CREATE_FAILED:
+            _follow(by, service, Kind.CREATE, Phase.PIPELINE, ServiceStatus.CREATE_IN_PROGRESS)
+        elif service.status == ServiceStatus.UPDATE_FAILED:
+            _follow(by, service, Kind.UPDATE, Phase.PIPELINE, ServiceStatus.UPDATE_IN_PROGRESS)
+    elif service.status == ServiceStatus.CREATE_FAILED:
+        _follow(by, service, Kind.CREATE, Phase.INSTANCES, ServiceStatus.CREATE_IN_PROGRESS, adds=undeployed)
+    return None
 
 
-def _follow(by: User, service: Service, kind: str, phase: str, status: str, adds: list[str]) -> None:
-    service.status, service.status_message = status, ""
-    service.save(update_fields=["status", "status_message"])
-    begin(by, service, kind, phase=phase, spec=service.spec, previous_spec=service.spec, adds=adds)
+def _resume_removal(by: User, service: Service, target: ServiceInstance | ServicePipeline) -> None:
+    kind, phase, status, names = {
+        ServiceStatus.DELETE_FAILED: (Kind.DELETE, Phase.REMOVALS, ServiceStatus.DELETE_IN_PROGRESS, "removes"),
+        ServiceStatus.UPDATE_COMPLETE_CLEANUP_FAILED: (
+            Kind.UPDATE,
+            Phase.REMOVALS,
+            ServiceStatus.UPDATE_IN_PROGRESS,
+            "removes",
+        ),
+        ServiceStatus.UPDATE_FAILED_CLEANUP_FAILED: (
+            Kind.UPDATE,
+            Phase.CLEANUP,
+            ServiceStatus.UPDATE_FAILED_CLEANUP_IN_PROGRESS,
+            "adds",
+        ),
+    }.get(ServiceStatus(service.status), ("", "", "", ""))
+    if kind:
+        going = service.instances.filter(latest__kind=DeploymentKind.DELETE)
+        _follow(
+            by,
+            service,
+            kind,
+            phase,
+            status,
+            started=[target.arn],
+            **{names: list(going.values_list("name", flat=True))},
+        )
+
+
+def _follow(by: User, service: Service, kind: str, phase: str, status: str, **fields: object) -> None:
+    before = service.changes.filter(version__isnull=False).order_by("-created_at").first()
+    Service.objects.filter(pk=service.pk).update(status=status, status_message="")
+    begin(
+        by,
+        service,
+        kind,
+        phase=phase,
+        spec=service.spec,
+        previous_spec=service.spec,
+        version=before.version if before else None,
+        **fields,
+    )
 
 
 def _wait(change: ServiceChange) -> None:
-    claims.release(change, wait=POLL_SECONDS)
+    claims.release(change, wait=POLL_SECONDS, started=change.started)
 
 
 def _go(change: ServiceChange, phase: str, **fields: object) -> None:
@@ -87,11 +178,12 @@ def _go(change: ServiceChange, phase: str, **fields: object) -> None:
 def _end(change: ServiceChange, status: str, message: str = "") -> None:
     claims.release(change, wait=None, phase=Phase.FINISHED, finished_at=Now())
     Service.objects.filter(pk=change.service_id).update(status=status, status_message=message, last_modified_at=Now())
+    audit.record(by=change.actor, action=f"service.{status.lower()}", target=change.service.arn)
 
 
-def _rows(change: ServiceChange, names: Iterable[str]) -> list[ServiceInstance]:
+def _instances_of(change: ServiceChange, which: Q) -> list[ServiceInstance]:
     rows = ServiceInstance.objects.select_related("service", "environment", "latest", "version", "deployed")
-    return list(rows.filter(service_id=change.service_id, name__in=list(names)))
+    return list(rows.filter(which, service_id=change.service_id))
 
 
 def _names(rows: Iterable[ServiceInstance]) -> str:
@@ -105,10 +197,10 @@ def _pipeline(change: ServiceChange) -> ServicePipeline | None:
 
 def _instances(change: ServiceChange) -> None:
     """Wait for the new instances; then go on, or undo."""
-    rows = _rows(change, change.adds)
+    rows = _instances_of(change, Q(name__in=change.adds))
     if any(row.is_busy for row in rows):
         return _wait(change)
-    failed = [row for row in rows if row.deployment_status != DeploymentStatus.SUCCEEDED]
+    failed = [row for row in rows if row.deployed_id is None]
     if not failed:
         return _go(change, Phase.REMOVALS) if change.kind == Kind.UPDATE else _start_pipeline(change)
     names = [row.name for row in failed]
@@ -116,36 +208,44 @@ def _instances(change: ServiceChange) -> None:
         _fail_pipeline(change, names)
         return _end(change, ServiceStatus.CREATE_FAILED, f"Instances failed to deploy: {', '.join(names)}.")
     Service.objects.filter(pk=change.service_id).update(
-        spec=change.previous_spec,
+        spec=_undone(change),
         status=ServiceStatus.UPDATE_FAILED_CLEANUP_IN_PROGRESS,
         status_message=f"New instances failed to deploy: {', '.join(names)}. All new instances are removed again.",
     )
     return _go(change, Phase.CLEANUP, failed=names)
 
 
-def _remove(change: ServiceChange, rows: list[ServiceInstance]) -> bool:
+def _undone(change: ServiceChange) -> str:
+    """The service's spec without what the edit changed; updates of kept instances stay, which ran meanwhile."""
+    now = specs.stored(Service.objects.values_list("spec", flat=True).get(pk=change.service_id), "service")
+    before = specs.stored(change.previous_spec, "service")
+    kept = {entry.name: entry for entry in now.instances if entry.name not in change.adds}
+    undone = replace(before, instances=tuple(kept.get(entry.name, entry) for entry in before.instances))
+    return change.previous_spec if undone == before else dump_spec(undone)
+
+
+def _remove(change: ServiceChange, rows: Sequence[ServiceInstance | ServicePipeline]) -> bool:
     """Start the removals that this edit has not started yet. Whether all have ended."""
     ended = True
     for row in rows:
-        started = row.latest and row.latest.kind == DeploymentKind.DELETE and row.latest.created_at >= change.created_at
-        if started:
-            ended = ended and not row.is_busy
-            continue
-        ended = False
-        if not row.is_busy:
+        if row.is_busy:
+            ended = False
+        elif row.arn not in change.started:
             start_removal(by=_actor(change), target=row)
+            change.started.append(row.arn)  # written when the step is released
+            ended = False
     return ended
 
 
 def _actor(change: ServiceChange) -> User:
     if change.actor is None:
-        raise Conflict(f"{change.actor_name}, who asked for this, does not exist any more.")
+        raise Forbidden(f"{change.actor_name}, who asked for this, does not exist any more.")
     return change.actor
 
 
 def _cleanup(change: ServiceChange) -> None:
     """Remove every instance that this edit created: AWS Proton undoes all of them when one failed."""
-    rows = _rows(change, change.adds)
+    rows = _instances_of(change, Q(name__in=change.adds))
     if not _remove(change, rows):
         return _wait(change)
     message = Service.objects.values_list("status_message", flat=True).get(pk=change.service_id)
@@ -159,34 +259,27 @@ def _removals(change: ServiceChange) -> None:
     """Delete what the edit leaves out, and retry what earlier edits could not delete."""
     if change.kind == Kind.DELETE:
         return _remove_all(change)
-    rows = _rows(change, change.removes)
-    leftovers = ServiceInstance.objects.select_related(
-        "service", "environment", "latest", "version", "deployed"
-    ).filter(service_id=change.service_id, latest__status=DeploymentStatus.DELETE_FAILED)
-    rows = list({row.pk: row for row in [*rows, *leftovers]}.values())
+    going = Q(name__in=change.removes) | Q(arn__in=change.started) | Q(latest__status=DeploymentStatus.DELETE_FAILED)
+    rows = _instances_of(change, going)
     if not _remove(change, rows):
         return _wait(change)
     return _start_pipeline(change, failed=[row.name for row in rows])
 
 
 def _remove_all(change: ServiceChange) -> None:
-    rows: list[ServiceInstance] = list(
-        ServiceInstance.objects.select_related("service", "environment", "latest", "version", "deployed").filter(
-            service_id=change.service_id
-        )
-    )
+    rows: list[ServiceInstance | ServicePipeline] = [*_instances_of(change, Q())]
     pipeline = _pipeline(change)
-    gone = _remove(change, rows)
     if pipeline is not None:
-        gone = _remove(change, [pipeline]) and gone  # type: ignore[list-item]
-    if not gone:
+        rows.append(pipeline)
+    if not _remove(change, rows):
         return _wait(change)
-    if rows or pipeline is not None:
-        left = [row.name for row in rows] + (["pipeline"] if pipeline is not None else [])
-        return _end(change, ServiceStatus.DELETE_FAILED, f"Could not be deleted: {', '.join(left)}.")
-    service_id = change.service_id
+    if rows:
+        left = ", ".join(row.name if isinstance(row, ServiceInstance) else "pipeline" for row in rows)
+        return _end(change, ServiceStatus.DELETE_FAILED, f"Could not be deleted: {left}.")
+    service = change.service
     claims.release(change, wait=None, phase=Phase.FINISHED, finished_at=Now())
-    Service.objects.filter(pk=service_id).delete()
+    audit.record(by=change.actor, action="service.deleted", target=service.arn)
+    service.delete()
     return None
 
 
@@ -199,7 +292,7 @@ def _start_pipeline(change: ServiceChange, failed: list[str] | None = None) -> N
         return _wait(change)
     version = pipeline.shown_version or change.version
     if version is None:
-        return _end(change, _failed_status(change), "The pipeline's template version is gone.")
+        return _end(change, FAILED[Kind(change.kind)], "The pipeline's template version is gone.")
     service = Service.objects.get(pk=change.service_id)
     try:
         inputs = specs.pipeline_inputs(specs.stored(service.spec, "service"), version)
@@ -212,13 +305,11 @@ def _start_pipeline(change: ServiceChange, failed: list[str] | None = None) -> N
             spec=service.spec,
             inputs=inputs,
         )
+    except Conflict:
+        raise  # a deployment of the pipeline is running: wait for it
     except PortalError as refusal:
-        return _end(change, _failed_status(change), f"The pipeline cannot be deployed: {refusal.message}")
+        return _end(change, FAILED[Kind(change.kind)], f"The pipeline cannot be deployed: {refusal.message}")
     return claims.release(change, wait=POLL_SECONDS, phase=Phase.PIPELINE, failed=failed or [])
-
-
-def _failed_status(change: ServiceChange) -> str:
-    return ServiceStatus.CREATE_FAILED if change.kind == Kind.CREATE else ServiceStatus.UPDATE_FAILED
 
 
 def _fail_pipeline(change: ServiceChange, names: list[str]) -> None:
@@ -226,13 +317,14 @@ def _fail_pipeline(change: ServiceChange, names: list[str]) -> None:
     pipeline = _pipeline(change)
     if pipeline is None or change.version is None or pipeline.is_busy:
         return
+    inputs = specs.pipeline_inputs(specs.stored(change.spec, "service"), change.version)
     row = start(
         by=_actor(change),
         target=pipeline,
         kind=DeploymentKind.CREATE,
         version=change.version,
         spec=change.spec,
-        inputs={},
+        inputs=inputs,
     )
     finish(row, Outcome("failed", reason=FAILED_PIPELINE.format(names=f"[{', '.join(names)}]")))
 
@@ -242,7 +334,7 @@ def _pipeline_running(change: ServiceChange) -> None:
     if pipeline is not None and pipeline.is_busy:
         return _wait(change)
     if pipeline is not None and pipeline.deployment_status != DeploymentStatus.SUCCEEDED:
-        return _end(change, _failed_status(change), "The pipeline failed to deploy.")
+        return _end(change, FAILED[Kind(change.kind)], "The pipeline failed to deploy.")
     return _end_well(change, change.failed)
 
 

@@ -1,5 +1,7 @@
 """Creating, editing and deleting services."""
 
+from dataclasses import replace
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -12,16 +14,18 @@ from portal.actions.instances import (
     environment_problems,
     locked_service,
     refuse,
+    version_in_use,
 )
 from portal.actions.names import check_name, check_texts, unless_taken
-from portal.enums import Role, ServiceStatus, TemplateKind
+from portal.actions.starting import require_not_going
+from portal.enums import DeploymentStatus, Role, ServiceStatus, TemplateKind
 from portal.errors import Conflict, Forbidden, Invalid, QuotaExceeded
-from portal.models import Service, ServiceChange, ServicePipeline, Team, Template, User
+from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, Team, Template, User
 from portal.queries import services as queries
 from portal.queries import templates as template_queries
 from portal.queries.rights import require_change
 from provisioning.problems import Problem, pointer
-from provisioning.spec import Spec, dump_spec, parse_spec
+from provisioning.spec import Spec, dump_spec
 
 
 def _may_own(by: User, team: Team | None) -> None:
@@ -105,12 +109,12 @@ def update(
 
     AWS Proton: inputs of kept instances and of the pipeline must not change here. Raises Conflict while it is busy.
     """
-    require_change(by, service)
     check_texts(description=description)
-    if team is not None:
-        _may_own(by, team)
     with transaction.atomic():
         locked = locked_service(service)
+        require_change(by, locked)
+        if team is not None:
+            _may_own(by, team)
         if description is not None:
             locked.description = description
         if team is not None:
@@ -128,19 +132,30 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
     if service.is_busy:
         raise Conflict(f"{service.name} is busy: {service.get_status_display().lower()}. Wait for its end.")
     document = specs.read(text, "service", stored=service.spec)
-    have = {row.name: row for row in service.instances.select_related("latest")}
+    have = {row.name: row for row in service.instances.select_related("latest", "service")}
     listed = {entry.name for entry in document.instances}
+    for name in sorted(listed & set(have)):
+        require_not_going(have[name])
     adds, removes = listed - set(have), set(have) - listed
-    busy = [name for name in removes if have[name].is_busy]
+    pipeline = ServicePipeline.objects.filter(service=service).select_related("latest").first()
+    going: list[ServiceInstance | ServicePipeline] = [have[name] for name in sorted(removes)]
+    busy = ", ".join(str(row) for row in [*going, *([pipeline] if pipeline else [])] if row.is_busy)
     if busy:
-        raise Conflict(f"{', '.join(sorted(busy))}: a deployment is running. Wait for its end.")
-    check_count(len(have) + len(adds) - len(removes))
-    refuse(_changed_inputs(document, service, listed & set(have)))
-    version = default_version(by, service) if adds else None
+        raise Conflict(f"{busy}: a deployment is running. Wait for its end.")
+    undeletable = sum(have[name].deployment_status == DeploymentStatus.DELETE_FAILED for name in removes)
+    check_count(len(have) + len(adds) - len(removes) + undeletable)
+    old = specs.stored(service.spec, "service")
+    if document.pipeline is None:
+        document = replace(document, pipeline=old.pipeline)
+    refuse(_changed_inputs(document, old, listed & set(have), pipeline is not None))
+    version = default_version(by, service) if adds else version_in_use(service)
     if version is not None:
-        new = Spec(document.kind, {}, tuple(e for e in document.instances if e.name in adds), document.pipeline)
-        specs.check(new, version)
-        add_instances(by, service, document, text, version, adds)
+        specs.check_instances(document, version, adds)
+        if pipeline is None:
+            specs.check_pipeline(document, version)
+            if version.has_pipeline:
+                ServicePipeline.objects.create(service=service, arn=arns.service_pipeline(service.name))
+        add_instances(by, service, document, dump_spec(document), version, adds)
     previous, service.spec = service.spec, dump_spec(document)
     service.status, service.status_message = ServiceStatus.UPDATE_IN_PROGRESS, ""
     service_changes.begin(
@@ -155,11 +170,8 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
     )
 
 
-def _changed_inputs(new: Spec, service: Service, kept: set[str]) -> list[Problem]:
+def _changed_inputs(new: Spec, old: Spec, kept: set[str], has_pipeline: bool) -> list[Problem]:
     """AWS Proton: UpdateService must not change inputs of kept instances or of the pipeline."""
-    old = parse_spec(service.spec, "service")[0]
-    if old is None:
-        return []
     before = {entry.name: entry for entry in old.instances}
     problems = [
         Problem(
@@ -171,16 +183,16 @@ def _changed_inputs(new: Spec, service: Service, kept: set[str]) -> list[Problem
         and entry.name in before
         and (dict(entry.inputs), entry.environment) != (dict(before[entry.name].inputs), before[entry.name].environment)
     ]
-    if new.pipeline is not None and (new.pipeline or {}) != (old.pipeline or {}):
+    if has_pipeline and (new.pipeline or {}) != (old.pipeline or {}):
         problems.append(Problem("/pipeline", "The pipeline's inputs are changed on the pipeline's page, not here."))
     return problems
 
 
 def delete(*, by: User, service: Service) -> Service:
     """Start removing all instances and the pipeline. A repeat while it runs changes nothing. Raises Conflict."""
-    require_change(by, service)
     with transaction.atomic():
         locked = locked_service(service)
+        require_change(by, locked)
         if locked.status == ServiceStatus.DELETE_IN_PROGRESS:
             return locked
         reasons = queries.blockers_of_deletion(locked)

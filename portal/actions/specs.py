@@ -1,6 +1,7 @@
 """Reading specs for the actions: every refusal is Invalid with all problems, whichever door the text came through."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from portal.errors import Invalid
@@ -26,7 +27,28 @@ def read(text: str, kind: Kind, stored: str = "") -> Spec:
     old = parse_spec(stored, kind)[0] if stored else None
     spec, problems = resolve_current_values(spec, old)
     _refuse("The spec refers to a value that is not there", problems)
+    _refuse("The spec cannot be stored", tuple(_unstorable(spec)))
     return spec
+
+
+def _unstorable(spec: Spec) -> Iterator[Problem]:
+    """PostgreSQL keeps no NUL character, and no template can mean one."""
+    yield from _with_nul(spec.inputs, "/spec")
+    yield from _with_nul(spec.pipeline or {}, "/pipeline")
+    for index, entry in enumerate(spec.instances):
+        yield from _with_nul(entry.inputs, pointer("instances", index, "spec"))
+
+
+def _with_nul(value: Any, path: str) -> Iterator[Problem]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _with_nul(name, path)
+            yield from _with_nul(inner, path + pointer(name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _with_nul(inner, f"{path}/{index}")
+    elif isinstance(value, str) and "\0" in value:
+        yield Problem(path, "A text cannot hold the character NUL.")
 
 
 def stored(text: str, kind: Kind) -> Spec:
@@ -39,6 +61,25 @@ def check(spec: Spec, version: TemplateVersion) -> Schema:
     bundle = queries.bundle_of(version)
     _refuse("The spec does not fit the template", check_spec(spec, bundle.schema, has_pipeline=bundle.has_pipeline))
     return bundle.schema
+
+
+def check_instances(spec: Spec, version: TemplateVersion, names: Collection[str]) -> None:
+    """Raises Invalid with every problem of the named instances' inputs against the version's schema."""
+    schema = queries.schema_of(version).service
+    problems: tuple[Problem, ...] = ()
+    for index, entry in enumerate(spec.instances):
+        if entry.name in names:
+            problems += check_inputs(entry.inputs, schema, path=pointer("instances", index, "spec"))[1]
+    _refuse("The spec does not fit the template", problems)
+
+
+def check_pipeline(spec: Spec, version: TemplateVersion) -> None:
+    """Raises Invalid with every problem of the pipeline's inputs, which a version without pipeline does not take."""
+    schema = queries.schema_of(version)
+    _refuse(
+        "The spec does not fit the template",
+        check_spec(replace(spec, instances=()), schema, has_pipeline=version.has_pipeline),
+    )
 
 
 def environment_inputs(spec: Spec, version: TemplateVersion) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from portal import nudges, tasks
 from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
+from portal.errors import Conflict
 from portal.models import Deployment, ServicePipeline, TemplateVersion, User
 from provisioning.engines.names import stack_name
 
@@ -84,6 +85,8 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
     previous = target.latest
     named_by = who(target)
     named = version or (previous.version if previous else None)
+    if named is not None and not TemplateVersion.objects.select_for_update().filter(pk=named.pk).values_list("pk"):
+        raise Conflict(f"{named} was deleted meanwhile. Choose another version.")
     deployment = unless_taken(
         lambda: Deployment.objects.create(
             target_arn=target.arn,
@@ -93,7 +96,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             template_major=named.major if named else (previous.template_major if previous else 0),
             template_minor=named.minor if named else (previous.template_minor if previous else 0),
             version=named,
-            bundle=named.bundle if named else None,
+            bundle_id=named.bundle_id if named else None,
             initial_state=_state(target.version, target.spec),
             external_name=_name_of_stack(
                 target, "-".join(part for part in (named_by.get("service_name"), _short_name(target)) if part)
@@ -108,6 +111,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
         ),
         f"A deployment of {target} is running. Wait for its end, or cancel it.",
     )
+    deployment.refresh_from_db(fields=["due_at"])  # the database's clock said when
     target.latest = deployment
     target.save(update_fields=["latest"])
     nudges.after_commit(tasks.drive_deployment, deployment.pk)
@@ -116,3 +120,10 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
 
 def _short_name(target: Target) -> str:
     return "pipeline" if isinstance(target, ServicePipeline) else target.name
+
+
+def require_not_going(target: Target) -> None:
+    """AWS Proton: what is being deleted, or could not be, is deleted again and never updated. Raises Conflict."""
+    if target.latest is not None and target.latest.kind == DeploymentKind.DELETE:
+        done = "is being deleted" if target.is_busy else "could not be deleted: delete it again instead"
+        raise Conflict(f"{target} {done}.")

@@ -8,6 +8,7 @@ from portal.models import (
     AccountSettings,
     Deployment,
     Environment,
+    Service,
     ServiceInstance,
     ServicePipeline,
     TemplateVersion,
@@ -73,3 +74,15 @@ def target_of(deployment: Deployment) -> Target | None:
         DeploymentTargetType.SERVICE_PIPELINE: ServicePipeline,
     }[DeploymentTargetType(deployment.target_type)]
     return model.objects.filter(arn=deployment.target_arn, created_at=deployment.target_created_at).first()
+
+
+def locked_target_of(deployment: Deployment) -> Target | None:
+    """The same, with the environment or service that it belongs to locked until the transaction ends."""
+    found = target_of(deployment)
+    if found is None:
+        return None
+    if isinstance(found, Environment):
+        Environment.objects.select_for_update().filter(pk=found.pk).first()
+    else:
+        Service.objects.select_for_update().filter(pk=found.service_id).first()
+    return target_of(deployment)

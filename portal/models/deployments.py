@@ -25,6 +25,8 @@ class Deployment(DueWork):
     A partial unique index allows one running deployment per target: that index is the lock.
     """
 
+    HEAVY = ("spec", "inputs", "context", "rendered", "initial_state", "target_state", "handle")  # not for lists
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     target_arn = models.CharField(max_length=400)
     target_type = models.CharField(max_length=20, choices=DeploymentTargetType.choices)

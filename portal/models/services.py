@@ -108,6 +108,7 @@ class ServiceChange(DueWork):
     version = models.ForeignKey(TemplateVersion, null=True, on_delete=models.SET_NULL, related_name="+")
     adds = models.JSONField(default=list, blank=True)  # names of instances to create
     removes = models.JSONField(default=list, blank=True)  # names of instances to delete
+    started = models.JSONField(default=list, blank=True)  # ARNs of what this edit has begun to remove
     failed = models.JSONField(default=list, blank=True)  # names that could not be created or deleted
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     actor_name = models.CharField(max_length=150)

@@ -5,19 +5,25 @@ from django.db.models import QuerySet
 from portal.models import Deployment, DeploymentEvent, Output, ProvisionedResource, User
 from portal.models.deployments import Deployable
 
+# What lists of targets leave out: the texts of a version, and what a deployment was rendered with and from.
+_HEAVY_OF_VERSIONS = ("schema", "problems")
+HEAVY_OF_LATEST = (
+    *(f"version__{name}" for name in _HEAVY_OF_VERSIONS),
+    *(f"latest__{name}" for name in Deployment.HEAVY),
+    *(f"latest__version__{name}" for name in _HEAVY_OF_VERSIONS),
+)
+HEAVY_OF_TARGETS = (*HEAVY_OF_LATEST, *(f"deployed__{name}" for name in Deployment.HEAVY))
+
 
 def visible_to(user: User) -> QuerySet[Deployment]:
-    rows = Deployment.objects.select_related("version__template", "actor", "retry_of").defer(
-        "context", "rendered", "spec", "inputs", "initial_state", "target_state"
-    )
+    rows = Deployment.objects.select_related("version__template", "actor", "retry_of").defer(*Deployment.HEAVY)
     return rows if user.is_authenticated and user.is_active else rows.none()
 
 
 def history_of(target: Deployable) -> QuerySet[Deployment]:
     """Every attempt on this incarnation of the target, newest first."""
-    return Deployment.objects.filter(target_arn=target.arn, target_created_at=target.created_at).select_related(
-        "version__template", "actor"
-    )
+    rows = Deployment.objects.filter(target_arn=target.arn, target_created_at=target.created_at)
+    return rows.select_related("version__template", "actor").defer(*Deployment.HEAVY)
 
 
 def events_of(deployment: Deployment) -> QuerySet[DeploymentEvent]:

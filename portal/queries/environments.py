@@ -1,13 +1,15 @@
 """Reading environments."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from portal.models import Environment, TemplateVersion, User
+from portal.queries.deployments import HEAVY_OF_TARGETS
 
 
 def visible_to(user: User) -> QuerySet[Environment]:
     """Everyone who is signed in may read; lists and single rows come from here alike."""
     rows = Environment.objects.select_related("template", "version__template", "latest__version", "deployed", "team")
+    rows = rows.defer(*HEAVY_OF_TARGETS)
     return rows if user.is_authenticated and user.is_active else rows.none()
 
 
@@ -15,12 +17,11 @@ def compatible_with(user: User, version: TemplateVersion) -> QuerySet[Environmen
     """Environments whose (template, major) the service template version lists. AWS Proton ignores the minor."""
     wanted = [(row.template_name, row.major) for row in version.compatible_environments.all()]
     rows = visible_to(user)
-    matching = [
-        environment.pk
-        for environment in rows
-        if (shown := environment.shown_version) and (environment.template.name, shown.major) in wanted
-    ]
-    return rows.filter(pk__in=matching)
+    fits = Q(pk__in=[])
+    for name, major in wanted:
+        runs = Q(version__major=major) | Q(version__isnull=True, latest__version__major=major)
+        fits |= Q(template__name=name) & runs
+    return rows.filter(fits)
 
 
 def blockers_of_deletion(environment: Environment) -> list[str]:
