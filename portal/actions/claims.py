@@ -68,12 +68,9 @@ def record(row: DueWork, **fields: Any) -> None:
 
 
 def release(row: DueWork, *, wait: float | None, **fields: Any) -> None:
-    """End the step: write its result and when to look again (seconds; None: never). Raises LostClaim."""
-    record(
-        row,
-        due_at=None if wait is None else from_now(wait),
-        lease_until=None,
-        lease_owner="",
-        attempts=0,
-        **fields,
-    )
+    """End the step: write its result and when to look again (seconds; None: never). Raises LostClaim.
+
+    ``attempts`` starts again at 0, unless ``fields`` says otherwise.
+    """
+    done = {"due_at": None if wait is None else from_now(wait), "lease_until": None, "lease_owner": "", "attempts": 0}
+    record(row, **(done | fields))

@@ -4,7 +4,7 @@ import time
 
 from django.conf import settings
 
-from portal.actions import people, templates
+from portal.actions import people, registrations, templates
 from portal.embedded.profiles import PEOPLE, AccessKeyPair
 from portal.embedded.samples import SAMPLES, Sample, pack_sample
 from portal.enums import Role, TemplateVersionStatus
@@ -62,7 +62,7 @@ def make_templates(admin: User) -> None:
 
 def _register(admin: User, template: Template, sample: Sample) -> None:
     for major, minor in sample.versions:
-        version = templates.register_version(
+        version = registrations.register_version(
             by=admin,
             template=template,
             data=pack_sample(sample.name, major, minor),

@@ -36,7 +36,7 @@ def vpc(admin) -> Template:
 
 
 def registered(admin, template, files=None, **fields) -> TemplateVersion:
-    version = templates.register_version(
+    version = registrations.register_version(
         by=admin, template=template, data=archive(files or rows.environment_files()), **fields
     )
     registrations.drive(version.pk)
@@ -79,14 +79,14 @@ def test_a_minor_that_refuses_old_specs_fails_to_register(admin, vpc):
 
 def test_a_broken_archive_makes_no_row_and_says_why(admin, vpc):
     with pytest.raises(Invalid) as caught:
-        templates.register_version(by=admin, template=vpc, data=b"not an archive")
+        registrations.register_version(by=admin, template=vpc, data=b"not an archive")
     assert len(caught.value.problems) == 1
     assert not TemplateVersion.objects.exists()
 
 
 def test_the_upload_check_lists_lint_findings_by_file_and_line(admin, vpc):
     code = rows.ENVIRONMENT_TEMPLATE.replace("QueueName:", "QueuName:")
-    found = templates.check_upload(by=admin, template=vpc, data=archive(rows.environment_files(code=code)))
+    found = registrations.check_upload(by=admin, template=vpc, data=archive(rows.environment_files(code=code)))
     assert found.ok
     places = [(p.file, p.line, p.code) for p in found.problems if p.severity == "error"]
     assert places == [("infrastructure/cloudformation.yaml", 5, "E3002")]
@@ -103,7 +103,7 @@ def test_publishing_over_lint_errors_asks_for_a_reason_in_the_browser(admin, vpc
 
 
 def test_publishing_while_registration_runs_takes_effect_when_it_ends(admin, vpc):
-    version = templates.register_version(by=admin, template=vpc, data=archive(rows.environment_files()))
+    version = registrations.register_version(by=admin, template=vpc, data=archive(rows.environment_files()))
     templates.publish_version(by=admin, version=version)
     assert version.status == TemplateVersionStatus.REGISTRATION_IN_PROGRESS
     registrations.drive(version.pk)
@@ -169,10 +169,10 @@ def test_a_service_version_names_the_environments_it_fits(admin, vpc):
     web = templates.create_template(by=admin, kind=TemplateKind.SERVICE, name="web")
     data = archive(rows.service_files())
     with pytest.raises(Invalid, match="one to ten environment templates"):
-        templates.register_version(by=admin, template=web, data=data)
+        registrations.register_version(by=admin, template=web, data=data)
     with pytest.raises(Invalid, match="no environment template vpc with a major version 9"):
-        templates.register_version(by=admin, template=web, data=data, compatible=[("vpc", 9)])
-    version = templates.register_version(by=admin, template=web, data=data, compatible=[("vpc", 1)])
+        registrations.register_version(by=admin, template=web, data=data, compatible=[("vpc", 9)])
+    version = registrations.register_version(by=admin, template=web, data=data, compatible=[("vpc", 1)])
     assert [str(row) for row in version.compatible_environments.all()] == ["vpc:1"]
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from portal import access
+from portal.actions import registrations
 from portal.actions import templates as actions
 from portal.enums import TemplateVersionStatus
 from portal.errors import PortalError
@@ -54,14 +55,14 @@ def _register(
         "compatible": form.compatible_pairs,
     }
     if fields["source"] == "s3":
-        return actions.register_version(**common, s3=fields["s3"], description=fields["description"]), ()
+        return registrations.register_version(**common, s3=fields["s3"], description=fields["description"]), ()
     data = fields["file"].read()
-    check = actions.check_upload(**common, data=data)
+    check = registrations.check_upload(**common, data=data)
     if not check.ok:
         return None, check.problems
     file_name = fields["file"].name[:200]
     return (
-        actions.register_version(**common, data=data, file_name=file_name, description=fields["description"]),
+        registrations.register_version(**common, data=data, file_name=file_name, description=fields["description"]),
         (),
     )
 
