@@ -1,8 +1,9 @@
 """Reading people and teams."""
 
-from django.db.models import Count, QuerySet
+from django.db.models import F, OuterRef, QuerySet
 
-from portal.models import AccessKey, Team, User
+from portal.models import AccessKey, Environment, Service, Team, User
+from portal.queries.counting import counted
 
 
 def people(*, search: str = "") -> QuerySet[User]:
@@ -14,12 +15,12 @@ def people(*, search: str = "") -> QuerySet[User]:
 def teams() -> QuerySet[Team]:
     """Each with ``member_count``, ``service_count`` and ``environment_count``."""
     return Team.objects.annotate(
-        member_count=Count("members", distinct=True),
-        service_count=Count("services", distinct=True),
-        environment_count=Count("environments", distinct=True),
+        member_count=counted(User.teams.through.objects.filter(team=OuterRef("pk"))),
+        service_count=counted(Service.objects.filter(team=OuterRef("pk"))),
+        environment_count=counted(Environment.objects.filter(team=OuterRef("pk"))),
     ).order_by("name")
 
 
 def keys_of(user: User) -> QuerySet[AccessKey]:
     """The access keys of a person, those in force first."""
-    return AccessKey.objects.filter(user=user).order_by("-revoked_at", "-created_at")
+    return AccessKey.objects.filter(user=user).order_by(F("revoked_at").desc(nulls_first=True), "-created_at")

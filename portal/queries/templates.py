@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Invalid, NotFound
@@ -16,6 +16,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
+from portal.queries.counting import counted
 from provisioning.bundle import Bundle, Kind
 from provisioning.problems import Problem
 from provisioning.schema import Schema
@@ -52,10 +53,12 @@ def catalogue(user: User, *, search: str = "", kind: str = "") -> QuerySet[Templ
         rows = rows.filter(kind=kind)
     for word in search.split():
         rows = rows.filter(Q(name__icontains=word) | Q(display_name__icontains=word) | Q(description__icontains=word))
+    in_services = ServiceInstance.objects.filter(service__template=OuterRef("pk"))
+    versions = TemplateVersion.objects.filter(template=OuterRef("pk"))
     return rows.annotate(
-        used_by=Count("environments", distinct=True) + Count("services__instances", distinct=True),
-        draft_count=Count("versions", filter=Q(versions__status=TemplateVersionStatus.DRAFT), distinct=True),
-        version_count=Count("versions", distinct=True),
+        used_by=counted(Environment.objects.filter(template=OuterRef("pk"))) + counted(in_services),
+        draft_count=counted(versions.filter(status=TemplateVersionStatus.DRAFT)),
+        version_count=counted(versions),
     ).order_by("name", "kind")
 
 
@@ -80,9 +83,9 @@ def versions(user: User, template: Template) -> list[TemplateVersion]:
         template.versions.select_related("registered_by")
         .prefetch_related("compatible_environments")
         .annotate(
-            in_environments=Count("environments", distinct=True),
-            in_instances=Count("serviceinstances", distinct=True),
-            in_pipelines=Count("servicepipelines", distinct=True),
+            in_environments=counted(Environment.objects.filter(version=OuterRef("pk"))),
+            in_instances=counted(ServiceInstance.objects.filter(version=OuterRef("pk"))),
+            in_pipelines=counted(ServicePipeline.objects.filter(version=OuterRef("pk"))),
         )
         .order_by("-major", "-minor")
     )
@@ -152,6 +155,11 @@ def schema_of(version: TemplateVersion) -> Schema:
 def lint_findings(version: TemplateVersion) -> list[dict[str, Any]]:
     """What checks and cfn-lint found at registration: dicts of path, message, line, severity, file, code."""
     return list(version.problems)
+
+
+def require_usable(user: User, version: TemplateVersion) -> None:
+    """Raises NotFound for a draft that this person may not use, Invalid for a version that did not register well."""
+    resolve(user, version.template, version.major, version.minor)
 
 
 def resolve(user: User, template: Template, major: int, minor: int | None) -> TemplateVersion:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.db.models import Q
 from django.urls import reverse
 
-from portal.enums import RUNNING, DeploymentStatus, DeploymentTargetType, Staleness, TemplateVersionStatus
+from portal.enums import RUNNING, DeploymentStatus, DeploymentTargetType, Staleness
 from portal.models import (
     Environment,
     ServiceInstance,
@@ -20,84 +20,15 @@ from portal.models import (
     User,
 )
 from portal.models.deployments import Deployable
+from portal.queries.deployments import HEAVY_OF_TARGETS
+from portal.queries.distances import Distance, distance, published_versions
 
 FAILED = frozenset({DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED})
-
-
-@dataclass(frozen=True)
-class Distance:
-    """How far a version is behind its template's recommended one.
-
-    ``versions`` counts the published versions between, the recommended one included; ``since`` is when the first of
-    them was published. Newer than recommended, or nothing recommended: up to date (AWS Proton compares with the
-    template's recommended version only).
-    """
-
-    status: Staleness
-    versions: int = 0
-    since: datetime | None = None
-    recommended: TemplateVersion | None = None
-
-    @property
-    def is_behind(self) -> bool:
-        return self.status != Staleness.UP_TO_DATE
-
-    @property
-    def label(self) -> str:
-        """ "up to date", "2 versions behind (minor)", "1 version behind (major)"."""
-        if not self.is_behind:
-            return "up to date"
-        size = "major" if self.status == Staleness.BEHIND_MAJOR else "minor"
-        return f"{self.versions} version{'s' if self.versions != 1 else ''} behind ({size})"
-
-
-def distance(
-    version: TemplateVersion | None, recommended: TemplateVersion | None, published: Sequence[TemplateVersion]
-) -> Distance:
-    """``published`` is every published version of the template, in any order."""
-    if version is None or recommended is None:
-        return Distance(Staleness.UP_TO_DATE, recommended=recommended)
-    here, there = (version.major, version.minor), (recommended.major, recommended.minor)
-    if here >= there:
-        return Distance(Staleness.UP_TO_DATE, recommended=recommended)
-    between = [row for row in published if here < (row.major, row.minor) <= there]
-    since = min((row.published_at for row in between if row.published_at), default=None)
-    status = Staleness.BEHIND_MAJOR if version.major < recommended.major else Staleness.BEHIND_MINOR
-    return Distance(status, len(between), since, recommended)
-
-
-def distance_of(target: Deployable, template: Template) -> Distance:
-    """The distance of one environment, instance or pipeline."""
-    rows = _published([template.pk]).get(template.pk, [])
-    return distance(target.shown_version, rows[0] if rows else None, rows)
-
-
-def distances_of(targets: Iterable[tuple[Deployable, Template]]) -> dict[str, Distance]:
-    """The distance of each, by its ARN. One query, however many there are."""
-    pairs = list(targets)
-    published = _published({template.pk for _, template in pairs})
-    found = {}
-    for target, template in pairs:
-        rows = published.get(template.pk, [])
-        found[target.arn] = distance(target.shown_version, rows[0] if rows else None, rows)
-    return found
 
 
 def intervals_of(target: Deployable) -> list[UsageRecord]:
     """Which version this target ran from when until when, the newest first."""
     return list(UsageRecord.objects.filter(target_arn=target.arn, started_at__gte=target.created_at)[:20])
-
-
-def _published(template_ids: Iterable[int] | None = None) -> dict[int, list[TemplateVersion]]:
-    """Published versions by template, the highest (recommended) first. One query."""
-    rows = TemplateVersion.objects.filter(status=TemplateVersionStatus.PUBLISHED).order_by("-major", "-minor")
-    rows = rows.select_related("template").defer("schema", "problems")
-    if template_ids is not None:
-        rows = rows.filter(template_id__in=template_ids)
-    grouped: dict[int, list[TemplateVersion]] = {}
-    for row in rows:
-        grouped.setdefault(row.template_id, []).append(row)
-    return grouped
 
 
 @dataclass(frozen=True)
@@ -156,7 +87,7 @@ def rows(user: User, filters: UsageFilters) -> list[UsageRow]:
     """Everything deployed that matches, the furthest behind first. A constant number of queries."""
     if not (user.is_authenticated and user.is_active):
         return []
-    published = _published()
+    published = published_versions()
     found = [_row(target, published) for target in _targets(filters)]
     kept = [row for row in found if matches(row, filters)]
     order = {Staleness.BEHIND_MAJOR: 0, Staleness.BEHIND_MINOR: 1, Staleness.UP_TO_DATE: 2}
@@ -166,12 +97,13 @@ def rows(user: User, filters: UsageFilters) -> list[UsageRow]:
 def _targets(filters: UsageFilters) -> Iterable[Environment | ServiceInstance | ServicePipeline]:
     kind, _, name = filters.template.partition("/")
     environments = Environment.objects.select_related("template", "version", "latest__version", "deployed", "team")
+    environments = environments.defer(*HEAVY_OF_TARGETS)
     instances = ServiceInstance.objects.select_related(
         "service__template", "service__team", "environment", "version", "latest__version", "deployed"
-    )
+    ).defer(*HEAVY_OF_TARGETS)
     pipelines = ServicePipeline.objects.select_related(
         "service__template", "service__team", "version", "latest__version", "deployed"
-    )
+    ).defer(*HEAVY_OF_TARGETS)
     if name:
         environments = environments.filter(template__name=name) if kind == "ENVIRONMENT" else environments.none()
         instances = instances.filter(service__template__name=name) if kind == "SERVICE" else instances.none()

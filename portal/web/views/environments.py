@@ -14,6 +14,7 @@ from portal.errors import Invalid
 from portal.models import Environment, Team
 from portal.queries import deployments, usage
 from portal.queries import environments as queries
+from portal.queries.distances import distance_of, distances_of
 from portal.web.forms.details import EnvironmentEdit
 from portal.web.forms.spec import summary
 from portal.web.page import done, page
@@ -35,7 +36,7 @@ def environments(request: HttpRequest) -> HttpResponse:
     if filters.team:
         rows = rows.filter(team__name=filters.team)
     found = Paginator(rows.order_by("name"), PER_PAGE).get_page(request.GET.get("page"))
-    distances = usage.distances_of((row, row.template) for row in found)
+    distances = distances_of((row, row.template) for row in found)
     context = {
         "environments": found.object_list,
         "page_obj": found,
@@ -58,7 +59,7 @@ def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
     return {
         "environment": found,
         "target": found,
-        "distance": usage.distance_of(found, found.template),
+        "distance": distance_of(found, found.template),
         "outputs": deployments.outputs_of(found),
         "resources": deployments.resources_of(found),
         "history": deployments.history_of(found)[:10],

@@ -11,6 +11,7 @@ from portal import access
 from portal.actions import deployments as deployment_actions
 from portal.actions import instances as actions
 from portal.queries import deployments, usage
+from portal.queries.distances import distance_of
 from portal.web.page import done, page
 from portal.web.views import updates
 
@@ -22,7 +23,7 @@ def instance(request: HttpRequest, name: str, instance: str) -> HttpResponse:
         "instance": found,
         "service": found.service,
         "target": found,
-        "distance": usage.distance_of(found, found.service.template),
+        "distance": distance_of(found, found.service.template),
         "outputs": deployments.outputs_of(found),
         "resources": deployments.resources_of(found),
         "history": deployments.history_of(found)[:10],

@@ -15,8 +15,9 @@ from portal.actions.instances import default_version
 from portal.enums import Role, ServiceStatus, Staleness, TemplateKind
 from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
 from portal.models import Service, ServiceInstance, Team, User
-from portal.queries import deployments, environments, usage
+from portal.queries import deployments, environments
 from portal.queries import services as queries
+from portal.queries.distances import Distance, distances_of
 from portal.web.forms import document as documents
 from portal.web.forms import sections as drawing
 from portal.web.forms.details import ServiceEdit
@@ -32,7 +33,7 @@ PER_PAGE = 50
 ORDER = (Staleness.BEHIND_MAJOR, Staleness.BEHIND_MINOR, Staleness.UP_TO_DATE)
 
 
-def _worst(instances: Iterable[ServiceInstance], distances: dict[str, usage.Distance]) -> usage.Distance | None:
+def _worst(instances: Iterable[ServiceInstance], distances: dict[str, Distance]) -> Distance | None:
     """The distance of the instance that is the furthest behind."""
     found = [distances[instance.arn] for instance in instances]
     return min(found, key=lambda one: (ORDER.index(one.status), -one.versions), default=None)
@@ -47,7 +48,7 @@ def services(request: HttpRequest) -> HttpResponse:
     if filters.team:
         rows = rows.filter(team__name=filters.team)
     found = Paginator(rows.order_by("name"), PER_PAGE).get_page(request.GET.get("page"))
-    distances = usage.distances_of((one, row.template) for row in found for one in row.instances.all())
+    distances = distances_of((one, row.template) for row in found for one in row.instances.all())
     context = {
         "rows": [(row, _worst(row.instances.all(), distances)) for row in found],
         "page_obj": found,
@@ -71,7 +72,7 @@ def service(request: HttpRequest, name: str) -> HttpResponse:
     instances = list(found.instances.all())
     pipeline = getattr(found, "pipeline", None)
     targets = [*instances, *([pipeline] if pipeline else [])]
-    distances = usage.distances_of((target, found.template) for target in targets)
+    distances = distances_of((target, found.template) for target in targets)
     change = queries.running_change(found)
     context = {
         "service": found,

@@ -12,7 +12,7 @@ from portal.actions import versions
 from portal.errors import Conflict, Invalid, NotFound
 from portal.models import Environment, ServiceInstance, TemplateVersion, User
 from portal.queries import templates as template_queries
-from portal.queries import usage
+from portal.queries.distances import distance_of
 from portal.web.forms import document as documents
 from portal.web.forms.document import Document, Shape
 from portal.web.forms.spec import Field, Posted, changes, edit, fields, flat, read, summary
@@ -199,7 +199,7 @@ def _page(
         "base": base,
         "same_version": asked.version.pk == base.pk,
         "offered": offered(request.user, asked.target),
-        "distance": usage.distance_of(asked.target, template_of(asked.target)),
+        "distance": distance_of(asked.target, template_of(asked.target)),
         "fields": drawn,
         "new": sum(field.is_new and field.required for field in flat(drawn)),
         "changed": len(changes(drawn)),
