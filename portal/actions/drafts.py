@@ -6,13 +6,22 @@ from django.db import transaction
 
 from portal.actions import environments, services
 from portal.enums import TemplateKind
-from portal.errors import Invalid, NotFound
+from portal.errors import Forbidden, Invalid, NotFound
 from portal.models import Draft, Environment, Service, Team, Template, TemplateVersion, User
+from portal.queries import templates as template_queries
+from portal.queries.rights import require_change
 from provisioning.problems import Problem
 
 
+def _only_active(by: User) -> None:
+    if not by.is_active:
+        raise Forbidden("This account is not active any more. Ask an admin.")
+
+
 def start(*, by: User, template: Template, version: TemplateVersion) -> Draft:
-    """An empty wizard for one version of a template."""
+    """An empty wizard for one version of a template. Raises NotFound for a version that this person may not use."""
+    _only_active(by)
+    template_queries.require_usable(by, version)
     return Draft.objects.create(user=by, template=template, version=version)
 
 
@@ -26,6 +35,9 @@ def save(
     version: TemplateVersion | None = None,
 ) -> Draft:
     """Keep what was typed. None leaves a part as it is. A draft that was submitted is left alone."""
+    require_change(by, draft, "this draft")
+    if version is not None:
+        template_queries.require_usable(by, version)
     if draft.result_arn:
         return draft
     draft.details = draft.details if details is None else details
@@ -51,7 +63,11 @@ def submit(*, by: User, draft: Draft, spec: str | None = None) -> Environment | 
     ``spec`` is the draft's spec with its secrets put in: they are typed last and never kept in a draft.
     """
     with transaction.atomic():
-        locked = Draft.objects.select_for_update(of=("self",)).select_related("template", "version").get(pk=draft.pk)
+        rows = Draft.objects.select_for_update(of=("self",)).select_related("template", "version")
+        locked = rows.filter(pk=draft.pk).first()
+        if locked is None:
+            raise NotFound("This draft does not exist any more.")
+        require_change(by, locked, "this draft")
         if locked.result_arn:
             made = result_of(locked)
             if made is None:
@@ -101,4 +117,5 @@ def _team(details: dict[str, Any]) -> Team | None:
 
 def discard(*, by: User, draft: Draft) -> None:
     """Throw it away. What it made stays."""
+    require_change(by, draft, "this draft")
     draft.delete()

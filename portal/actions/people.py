@@ -27,6 +27,11 @@ def _only_admins(by: User) -> None:
         raise Forbidden("People and teams are managed by admins. Ask an admin.")
 
 
+def _own_or_admin(by: User, owner_id: int) -> None:
+    if not (by.is_active and by.pk == owner_id):
+        _only_admins(by)
+
+
 def create_user(
     *, by: User, username: str, password: str, role: str, teams: Iterable[Team] = (), email: str = ""
 ) -> User:
@@ -58,17 +63,20 @@ def update_user(
     """None leaves a member as it is. Raises Conflict where nobody would be admin any more."""
     _only_admins(by)
     with transaction.atomic():
-        if role is not None:
-            user.role = Role(role)
-        if is_active is not None:
-            user.is_active = is_active
-        others = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
-        if not (user.is_active and user.role == Role.ADMIN) and not others.exists():
+        admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk")
+        others = [admin for admin in admins if admin.pk != user.pk]  # locked, so that two cannot step down at once
+        locked = User.objects.select_for_update().get(pk=user.pk)
+        locked.role = locked.role if role is None else Role(role)
+        locked.is_active = locked.is_active if is_active is None else is_active
+        if not others and not locked.is_admin:
             raise Conflict("Somebody must stay admin: make another person admin first.")
-        user.save(update_fields=["role", "is_active"])
+        locked.save(update_fields=["role", "is_active"])
         if teams is not None:
-            user.teams.set(teams)
-        audit.record(by=by, action="user.update", target=f"user/{user.username}", role=user.role, active=user.is_active)
+            locked.teams.set(teams)
+        audit.record(
+            by=by, action="user.update", target=f"user/{user.username}", role=locked.role, active=locked.is_active
+        )
+    user.refresh_from_db(fields=["role", "is_active"])
     return user
 
 
@@ -108,13 +116,13 @@ def delete_team(*, by: User, team: Team) -> None:
 
 def create_access_key(*, by: User, user: User, account_id: str = "") -> tuple[AccessKey, str]:
     """A key and its secret, which is shown this once. Two per person, so that they can be rotated."""
-    if by.pk != user.pk:
-        _only_admins(by)
-    if user.access_keys.filter(revoked_at__isnull=True).count() >= KEYS_PER_PERSON:
-        raise Conflict(f"{user.username} has {KEYS_PER_PERSON} access keys: revoke one first.")
+    _own_or_admin(by, user.pk)
     secret = secrets.token_urlsafe(30)
     key_id = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
     with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        if user.access_keys.filter(revoked_at__isnull=True).count() >= KEYS_PER_PERSON:
+            raise Conflict(f"{user.username} has {KEYS_PER_PERSON} access keys: revoke one first.")
         key = AccessKey.objects.create(
             key_id=key_id, secret=encrypt(secret), user=user, account_id=account_id or settings.PORTAL_ACCOUNT_ID
         )
@@ -124,10 +132,9 @@ def create_access_key(*, by: User, user: User, account_id: str = "") -> tuple[Ac
 
 def revoke_access_key(*, by: User, key: AccessKey) -> AccessKey:
     """Effective with the next request."""
-    if by.pk != key.user_id:
-        _only_admins(by)
+    _own_or_admin(by, key.user_id)
     with transaction.atomic():
-        AccessKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=Now())
-        audit.record(by=by, action="access_key.revoke", target=f"user/{key.user.username}", key=key.key_id)
+        if AccessKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=Now()):
+            audit.record(by=by, action="access_key.revoke", target=f"user/{key.user.username}", key=key.key_id)
     key.refresh_from_db()
     return key

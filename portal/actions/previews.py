@@ -12,6 +12,8 @@ from portal.actions import contexts, rendering, specs, versions
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, Template, TemplateVersion, User
 from portal.models.deployments import Deployable
+from portal.queries import templates as template_queries
+from portal.queries.rights import may_change
 from provisioning.changes import DiffLine, diff_text
 from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
 from provisioning.engines.base import Job, PlannedChange, Target
@@ -86,7 +88,11 @@ def preview_environment(
     description: str = "",
     plan: bool = False,
 ) -> Preview:
-    """Of a new environment, or of an update of ``environment``. Never raises for what was typed: see ``problems``."""
+    """Of a new environment, or of an update of ``environment``. Never raises for what was typed: see ``problems``.
+
+    ``plan`` asks AWS what would change, for those who may deploy it. Raises NotFound for a draft that is not theirs.
+    """
+    _require_usable(by, version, environment)
     try:
         document = specs.read(spec, "environment", stored=environment.spec if environment else "")
         inputs = specs.environment_inputs(document, version)
@@ -98,7 +104,15 @@ def preview_environment(
         command = create_command(template, version, name, text, description)
     else:
         command = update_command(environment, version, text)
-    return _preview(version, "infrastructure", context, environment, text, command, plan)
+    return _preview(
+        version,
+        "infrastructure",
+        context,
+        environment,
+        text,
+        command,
+        plan and environment is not None and may_change(by, environment),
+    )
 
 
 def preview_instance(
@@ -114,7 +128,8 @@ def preview_instance(
     description: str = "",
     plan: bool = False,
 ) -> Preview:
-    """Of one instance of a new service, or of an update of ``instance``."""
+    """Of one instance of a new service, or of an update of ``instance``; otherwise the same."""
+    _require_usable(by, version, instance)
     try:
         stored = instance.service.spec if instance else ""
         document = specs.read(spec, "service", stored=stored)
@@ -140,7 +155,21 @@ def preview_instance(
         command = create_command(version.template, version, service_name, text, description)
     else:
         command = update_command(instance, version, text)
-    return _preview(version, "instance", context, instance, text, command, plan)
+    return _preview(
+        version,
+        "instance",
+        context,
+        instance,
+        text,
+        command,
+        plan and instance is not None and may_change(by, instance),
+    )
+
+
+def _require_usable(by: User, version: TemplateVersion, target: Environment | ServiceInstance | None) -> None:
+    """What runs already may be deployed again by those who may not choose drafts."""
+    if target is None or target.shown_version != version:
+        template_queries.require_usable(by, version)
 
 
 def _preview(

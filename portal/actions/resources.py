@@ -10,10 +10,12 @@ from django.db.models.functions import Now
 from portal import engines
 from portal.actions import audit
 from portal.actions.starting import start
+from portal.actions.targets import Target
 from portal.enums import DeploymentKind, Role
-from portal.errors import Forbidden, Unavailable
+from portal.errors import Conflict, Forbidden, Unavailable
 from portal.models import Environment, ProvisionedResource, ServiceInstance, ServicePipeline, User
-from provisioning.engines.base import EngineUnavailable, Target
+from provisioning.engines.base import EngineUnavailable
+from provisioning.engines.base import Target as Place
 from provisioning.engines.inventory import missing_stacks
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,17 @@ def _current() -> list[ProvisionedResource]:
 
 
 def find_missing(*, by: User | None = None) -> int:
-    """Look into every account for the stacks that should be there; how many are gone. Raises Unavailable."""
-    places: dict[Target, list[ProvisionedResource]] = defaultdict(list)
+    """Look into every account for the stacks that should be there; how many are gone. Raises Unavailable.
+
+    Without ``by`` the machine asks: `make run` after the embedded AWS was not stopped cleanly.
+    """
+    if by is not None:
+        _only_platform(by)
+    places: dict[Place, list[ProvisionedResource]] = defaultdict(list)
     for row in _current():
         made = row.deployment
         if made.engine == "cloudformation":
-            places[Target(made.account_id, made.region, made.role_arn, made.external_id)].append(row)
+            places[Place(made.account_id, made.region, made.role_arn, made.external_id)].append(row)
     gone: list[int] = []
     for place, rows in places.items():
         try:
@@ -50,9 +57,15 @@ def find_missing(*, by: User | None = None) -> int:
     return len(gone)
 
 
-def missing() -> list[Environment | ServiceInstance | ServicePipeline]:
+def _only_platform(by: User) -> None:
+    if not by.at_least(Role.PLATFORM):
+        raise Forbidden("Only platform engineers deploy everything again. Ask a platform engineer.")
+
+
+def missing() -> list[Target]:
     """What runs on a stack that is known to be gone; environments first."""
-    lost = {"deployed__provisioned_resources__missing_since__isnull": False, "latest": F("deployed")}
+    gone = ProvisionedResource.objects.filter(missing_since__isnull=False).values("deployment_id")
+    lost = {"deployed__in": gone, "latest": F("deployed")}
     return [
         *Environment.objects.filter(**lost).select_related("template", "version__template", "deployed", "latest"),
         *ServiceInstance.objects.filter(**lost).select_related(
@@ -66,12 +79,15 @@ def missing() -> list[Environment | ServiceInstance | ServicePipeline]:
 
 def redeploy_missing(*, by: User) -> int:
     """Deploy again what is known to be gone; instances wait for their environments. How many were started."""
-    if not by.at_least(Role.PLATFORM):
-        raise Forbidden("Only platform engineers deploy everything again. Ask a platform engineer.")
-    count = 0
-    for target in missing():
-        if target.version is None or target.deployed is None:
-            continue
+    _only_platform(by)
+    return sum(_redeploy(by, target) for target in missing())
+
+
+def _redeploy(by: User, target: Target) -> bool:
+    """Whether it was started: somebody else may have been quicker."""
+    if target.version is None or target.deployed is None:
+        return False
+    try:
         with transaction.atomic():
             start(
                 by=by,
@@ -83,5 +99,6 @@ def redeploy_missing(*, by: User) -> int:
                 lost=True,
             )
             audit.record(by=by, action="resources.redeploy", target=target.arn)
-        count += 1
-    return count
+    except Conflict:
+        return False
+    return True
