@@ -11,12 +11,11 @@ from portal import engines
 from portal.actions import contexts, rendering, specs, versions
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, Template, TemplateVersion, User
-from portal.models.deployments import Deployable
 from portal.queries import templates as template_queries
 from portal.queries.rights import may_change
 from provisioning.changes import DiffLine, diff_text
 from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
-from provisioning.engines.base import Job, PlannedChange, Target
+from provisioning.engines.base import EngineUnavailable, Job, PlannedChange, Target
 from provisioning.problems import Problem, ProblemsFound
 from provisioning.spec import dump_spec
 
@@ -204,7 +203,7 @@ def _preview(
     )
 
 
-def _planned(target: Deployable, text: str) -> tuple[tuple[PlannedChange, ...], str]:
+def _planned(target: Environment | ServiceInstance, text: str) -> tuple[tuple[PlannedChange, ...], str]:
     """What AWS says would change, with replacements; the reason when it cannot say."""
     last: Deployment | None = target.deployed
     if last is None or last.engine == "none":
@@ -215,11 +214,12 @@ def _planned(target: Deployable, text: str) -> tuple[tuple[PlannedChange, ...], 
         name=last.external_name,
         target=Target(last.account_id, last.region, last.role_arn, last.external_id),
         template=text,
+        tags=contexts.tags(target),
         identifier=last.identifier,
-        settings=dict(settings.SIMULATION or {}),
+        settings={"template_bucket": settings.TEMPLATE_BUCKET, **(settings.SIMULATION or {})},
     )
     try:
         found = engines.engine(last.engine).preview(job)
-    except Exception as trouble:  # a preview is a courtesy: it says why it has nothing to show
-        return (), str(trouble)
+    except EngineUnavailable as trouble:
+        return (), f"AWS does not answer: {trouble}"
     return found.changes, found.error

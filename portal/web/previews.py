@@ -12,6 +12,7 @@ from portal.models import Draft, Environment, ServiceInstance, TemplateVersion, 
 from portal.web.forms.document import Document, Shape, text_for
 from portal.web.forms.spec import is_secret
 from provisioning.changes import DiffLine
+from provisioning.engines.base import PlannedChange
 from provisioning.problems import Problem
 from provisioning.schema import Property
 
@@ -37,6 +38,8 @@ class RenderedPart:
     resources: tuple[PlannedResource, ...]
     diff: tuple[DiffLine, ...] = ()
     unchanged: bool = False
+    changes: tuple[PlannedChange, ...] = ()  # what the engine says it would do, when it was asked
+    plan_error: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,20 @@ def of_update(
     document: Document,
     shape: Shape,
     spec: str,
+    *,
+    plan: bool = False,
 ) -> Rendered:
-    """What would run instead of what runs now."""
+    """What would run instead of what runs now; with ``plan`` the engine is asked what it would do."""
     hidden = secret_values(document, shape)
     if isinstance(target, Environment):
         made = previews.preview_environment(
-            by=user, template=target.template, version=version, name=target.name, spec=spec, environment=target
+            by=user,
+            template=target.template,
+            version=version,
+            name=target.name,
+            spec=spec,
+            environment=target,
+            plan=plan,
         )
     else:
         made = previews.preview_instance(
@@ -94,6 +105,7 @@ def of_update(
             environment_name=target.environment.name,
             spec=spec,
             instance=target,
+            plan=plan,
         )
     return Rendered((part_of(str(target), "target", made, hidden),), mask(made.command, hidden))
 
@@ -109,6 +121,8 @@ def part_of(title: str, id: str, preview: Preview, hidden: Iterable[str] = ()) -
         resources=resources_in(text),
         diff=tuple(replace(line, text=mask(line.text, hidden)) for line in preview.diff),
         unchanged=preview.unchanged,
+        changes=preview.changes,
+        plan_error=preview.plan_error,
     )
 
 

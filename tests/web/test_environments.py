@@ -96,6 +96,21 @@ def test_a_newer_version_is_announced_with_its_difference_and_new_questions_firs
     assert re.search(r'diff-added">.*?VisibilityTimeout: 60', changes, re.DOTALL)
 
 
+def test_the_engine_says_what_it_would_do_when_it_is_asked(client, platform, simulated):
+    made = rows.environment("prod")
+    rows.version(made.template, "2.0", files=rows.environment_files(NEWER, NEWER_CODE))
+    typed = {"/spec/owner": "me", "/spec/cluster_name": "main"}
+    asked = {"headers": {"HX-Request": "true"}}
+    before = client.post("/environments/prod/update/", {**typed, "_preview": "1"}, **asked).content.decode()
+    assert ("Ask CloudFormation" in before, "Memory::Thing" in before) == (True, False)
+    after = client.post("/environments/prod/update/", {**typed, "_plan": "1"}, **asked).content.decode()
+    stack = made.deployed.external_name
+    assert re.findall(r'<li><span class="mono">([^<]+)</span> <span[^>]*>([^<]+)</span> (\w+)', after) == [
+        (stack, "Memory::Thing", "Modify")
+    ]
+    assert Deployment.objects.count() == 1
+
+
 def test_updating_asks_for_what_is_missing_and_then_deploys_the_new_version(client, platform, simulated):
     made = rows.environment("prod")
     newest = rows.version(made.template, "2.0", files=rows.environment_files(NEWER, NEWER_CODE))

@@ -144,16 +144,18 @@ def update(request: HttpRequest, target: Target, deploy: Deploy, urls: dict[str,
         problems = [problem for problem in asked.problems(document) if problem.path == path]
         found = [field for field in flat(asked.drawn(document, problems)) if field.pointer == path]
         return field_answer(request, found[:1], None, None)
-    if "_preview" in request.POST:
-        return _page(request, asked, document, urls, rendered=_rendered(asked, document), partial="changes")
+    if "_preview" in request.POST or "_plan" in request.POST:
+        rendered = _rendered(asked, document, plan="_plan" in request.POST)
+        return _page(request, asked, document, urls, rendered=rendered, partial="changes")
     problems = asked.problems(document)
     if errors(problems):
         return _page(request, asked, document, urls, problems, status=422)
     return _deploy(request, asked, document, deploy, urls)
 
 
-def _rendered(asked: Update, document: Document) -> Rendered:
-    return of_update(asked.user, asked.target, asked.version, document, asked.shape, asked.spec(document))
+def _rendered(asked: Update, document: Document, *, plan: bool) -> Rendered:
+    spec = asked.spec(document)
+    return of_update(asked.user, asked.target, asked.version, document, asked.shape, spec, plan=plan)
 
 
 def _unanswered(rendered: Rendered | None) -> list[Problem]:
@@ -206,6 +208,7 @@ def _page(
         "problems": summary(drawn, told),
         "refusal": "" if told else refusal,
         "rendered": rendered,
+        "planned": "_plan" in request.POST,
         "unanswered": summary(drawn, _unanswered(rendered)),
         "edit_url": urls["self"] + query,
         "check_url": urls["self"],
