@@ -1,6 +1,7 @@
 """The whole product as a user starts it, and a real browser in front of it."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,11 +10,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.aws import ROOT, free_port
+from tests.factories.bundles import tar_gz
+from tests.journeys import steps
+from tests.journeys.bundles import WORKSHOP
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -27,7 +32,7 @@ FLAGS = [
 ]
 START_SECONDS = 90.0
 SCREENSHOTS = ROOT / ".artifacts" / "screenshots"
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=10_000)
 
 
 @dataclass(frozen=True)
@@ -92,18 +97,58 @@ def sign_in(page: Page, address: str, name: str) -> None:
     expect(page).to_have_url(f"{address}/")
 
 
+class Visit(Protocol):
+    def __call__(self, name: str = "admin", *, javascript: bool = True) -> Page: ...
+
+
+def complaint(line: ConsoleMessage) -> bool:
+    """An error in the console. That a page or a form was refused is said there as well, and meant."""
+    refused = re.search(r"responded with a status of (403|404|409|422)", line.text)
+    return line.type == "error" and not (refused and "/static/" not in line.location["url"])
+
+
 @pytest.fixture
-def page(browser: Browser, product: Product) -> Iterator[Page]:
-    """Signed in as admin at 1440 pixels, light. Any error in the page's console fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    tab = context.new_page()
+def visit(browser: Browser, product: Product) -> Iterator[Visit]:
+    """People at their own browsers: ``visit("developer")`` is signed in, at 1440 pixels, light; ``visit("")`` is not.
+    Any error in a page's console fails the test."""
     complaints: list[str] = []
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on(
-        "console",
-        lambda line: complaints.append(line.text) if line.type == "error" and "422" not in line.text else None,
-    )
-    sign_in(tab, product.address, "admin")
-    yield tab
-    context.close()
+    contexts = []
+
+    def come(name: str = "admin", *, javascript: bool = True) -> Page:
+        context = browser.new_context(
+            viewport={"width": 1440, "height": 900},
+            color_scheme="light",
+            reduced_motion="reduce",
+            java_script_enabled=javascript,
+            base_url=product.address,
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("console", lambda line: complaints.append(line.text) if complaint(line) else None)
+        if name:
+            sign_in(tab, product.address, name)
+        return tab
+
+    yield come
+    for context in contexts:
+        context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    return visit("admin")
+
+
+@pytest.fixture(scope="session")
+def workshop(browser: Browser, product: Product, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a published environment template with small, quick stacks; see ``bundles.WORKSHOP``."""
+    archive = tmp_path_factory.mktemp("workshop") / "workshop.tar.gz"
+    archive.write_bytes(tar_gz(WORKSHOP))
+    with browser.new_context(base_url=product.address) as context:
+        page = context.new_page()
+        sign_in(page, product.address, "admin")
+        steps.register_template(page, "Environment", "workshop", archive)
+        steps.publish(page)
+    return "workshop"

@@ -1,20 +1,24 @@
 """What people do, in the words of the pages."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import SCREENSHOTS
 
-
-def register_template(page: Page, address: str, kind: str, name: str, archive: Path, compatible: str = "") -> None:
+def register_template(page: Page, kind: str, name: str, archive: Path, compatible: str = "") -> None:
     """A new template, and its first version from an archive; ends on the version's page, registered as a draft."""
-    page.goto(f"{address}/templates/new/")
+    new_template(page, kind, name)
+    register_version(page, archive, compatible=compatible)
+
+
+def new_template(page: Page, kind: str, name: str) -> None:
+    """Ends on the page where its first version is registered."""
+    page.goto("/templates/new/")
     page.get_by_role("radio", name=f"{kind} template").check()
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Create template").click()
-    expect(page).to_have_url(f"{address}/templates/{kind.lower()}/{name}/versions/new/")
-    register_version(page, archive, compatible=compatible)
+    expect(page).to_have_url(f"/templates/{kind.lower()}/{name}/versions/new/")
 
 
 def register_version(page: Page, archive: Path, *, number: str = "", compatible: str = "") -> None:
@@ -43,18 +47,57 @@ def choose_template(page: Page, title: str) -> None:
     page.get_by_role("button", name="Continue").click()
 
 
-def shot(page: Page, name: str) -> None:
-    """The page as it is, at 1440 and 390 pixels, light and dark. It must not scroll sideways."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    before = page.viewport_size
-    for width, height in ((1440, 900), (390, 844)):
-        page.set_viewport_size({"width": width, "height": height})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(150)
-            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-        sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert (name, width, sideways) == (name, width, 0)
-    page.emulate_media(color_scheme="light")
-    if before:
-        page.set_viewport_size(before)
+def begin_environment(page: Page, template: str, name: str) -> None:
+    """The wizard up to the inputs. ``template`` is the template's name."""
+    page.goto(f"/environments/new/?template={template}")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("Environment name").fill(name)
+    page.get_by_role("button", name="Continue to the inputs").click()
+
+
+def begin_service(page: Page, template: str, name: str) -> None:
+    page.goto(f"/services/new/?template={template}")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("Service name").fill(name)
+    page.get_by_role("button", name="Continue to the inputs").click()
+
+
+def review(page: Page) -> None:
+    page.get_by_role("button", name="Continue to the review").click()
+    expect(page.get_by_role("heading", name=re.compile("What will be created"))).to_be_visible(timeout=30_000)
+
+
+def create(page: Page, kind: str) -> None:
+    """From the review to the page of what is made."""
+    page.get_by_role("button", name=f"Create the {kind}").click()
+    expect(page).to_have_url(re.compile(rf"/{kind}s/[\w-]+/$"))
+
+
+def make_environment(page: Page, template: str, name: str) -> None:
+    """With the defaults of its template, until it is deployed."""
+    begin_environment(page, template, name)
+    review(page)
+    create(page, "environment")
+    deployed(page)
+
+
+def deployed(page: Page) -> None:
+    expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible(timeout=60_000)
+
+
+def delete(page: Page, kind: str, name: str) -> None:
+    """Until it is in the list no more."""
+    page.goto(f"/{kind}s/{name}/delete/")
+    page.get_by_label(f"Type {name} to confirm").fill(name)
+    page.get_by_role("button", name=f"Delete the {kind}").click()
+    gone(page, kind, name)
+
+
+def gone(page: Page, kind: str, name: str) -> None:
+    page.goto(f"/{kind}s/")
+    for _ in range(60):
+        if not page.get_by_role("link", name=name, exact=True).count():
+            break
+        page.wait_for_timeout(400)
+        page.reload()
+    expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
