@@ -3,8 +3,9 @@
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
@@ -29,14 +30,20 @@ def _kinds() -> list[tuple[Any, Callable[[Any], None]]]:
 
 def look_once() -> int:
     """Drive what is due now, in this thread, and say how many rows that were."""
+    found = 0
+    for model, drive, pk in due():
+        found += 1
+        _safely(model, drive, pk)
+    return found
+
+
+def due() -> Iterator[tuple[Any, Callable[[Any], None], Any]]:
+    """What is due now, one of each kind in turn: a thousand deployments under way keep no registration waiting."""
     from portal.actions import claims
 
-    found = 0
-    for model, drive in _kinds():
-        for pk in claims.due(model, BATCH):
-            found += 1
-            _safely(model, drive, pk)
-    return found
+    waiting = [[(model, drive, pk) for pk in claims.due(model, BATCH)] for model, drive in _kinds()]
+    for one_of_each in zip_longest(*waiting):
+        yield from filter(None, one_of_each)
 
 
 def _safely(model: Any, drive: Callable[[Any], None], pk: Any) -> None:
@@ -58,18 +65,15 @@ def _then_forget(under_way: set[Any], model: Any, drive: Callable[[Any], None], 
 
 
 def _forever(stop: threading.Event, threads: int) -> None:
-    from portal.actions import claims
-
     under_way: set[Any] = set()
     with ThreadPoolExecutor(threads, thread_name_prefix="drive") as pool:
         while not stop.wait(settings.POLL_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311 (jitter, not a secret)
             close_old_connections()
             try:
-                for model, drive in _kinds():
-                    for pk in claims.due(model, BATCH):
-                        if (model, pk) not in under_way and len(under_way) < 2 * threads:
-                            under_way.add((model, pk))
-                            pool.submit(_then_forget, under_way, model, drive, pk)
+                for model, drive, pk in due():
+                    if (model, pk) not in under_way and len(under_way) < 2 * threads:
+                        under_way.add((model, pk))
+                        pool.submit(_then_forget, under_way, model, drive, pk)
             except Exception:
                 log.exception("looking for due rows failed; trying again")
 
