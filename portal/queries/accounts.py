@@ -18,6 +18,12 @@ def names() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def roles() -> dict[str, str]:
+    """{ARN: its account} of the provisioning roles that environments use."""
+    found = Environment.objects.order_by("proton_service_role_arn").exclude(proton_service_role_arn="")
+    return {arn: f"in {account}" for arn, account in found.values_list("proton_service_role_arn", "target_account_id")}
+
+
 @dataclass(frozen=True)
 class AccountUse:
     """One account and what runs in it. ``templates`` has each template with its count, the most used first."""

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
-from portal.models import Draft, Environment, Service, User
+from portal.models import AwsAccount, Draft, Environment, Service, User
 from tests.factories import rows
 from tests.web.reading import values
 
@@ -57,6 +57,19 @@ def test_an_environment_is_made_from_the_first_page_to_the_last(client, platform
     assert "AWS::SQS::Queue" in review
     assert client.post(f"/drafts/{draft.pk}/submit/").headers["Location"] == "/environments/prod/"
     assert Environment.objects.get().latest.inputs == {"vpc_cidr": "10.1.0.0/16", "cluster_name": "main"}
+
+
+def test_known_accounts_and_roles_are_offered_and_others_may_be_typed(client, platform, simulated):
+    role = "arn:aws:iam::210987654321:role/deuteron"
+    home = rows.environment("home", proton_service_role_arn=role)
+    AwsAccount.objects.create(account_id="123456789012", name="management")
+    draft = start(client, home.version)
+    page = client.get(f"/drafts/{draft.pk}/details/").content.decode()
+    found = re.findall(r'<datalist id="f--(\w+)-list">(.*?)</datalist>', page, re.DOTALL)
+    assert {name: re.findall(r'<option value="([^"]+)">([^<]*)<', options) for name, options in found} == {
+        "account_id": [("123456789012", "management"), ("210987654321", "")],
+        "proton_service_role_arn": [(role, "in 210987654321")],
+    }
 
 
 def test_submitting_twice_makes_one_thing_and_leads_to_it_twice(client, platform, simulated):

@@ -8,14 +8,18 @@ from django.conf import settings
 
 from portal.actions.names import check_name
 from portal.errors import Invalid
-from portal.models import AwsAccount, Team, TemplateVersion, User
-from portal.queries import environments, services
+from portal.models import Team, TemplateVersion, User
+from portal.queries import accounts, environments, services
 from portal.web.forms.spec import Choice, Field, dom_id
 from provisioning.problems import Problem
 
 
 class Details(forms.Form):
     """Fields whose names in the page are pointers ("/name"); ``drawn`` gives them to the one field template."""
+
+    def suggest(self, name: str, known: Mapping[str, str]) -> None:
+        """Offer known values of a text field, {value: what to call it}; any other may be typed."""
+        self.suggested = {**getattr(self, "suggested", {}), name: known}
 
     def add_prefix(self, field_name: str) -> str:
         return f"/{field_name}"
@@ -39,7 +43,12 @@ class Details(forms.Form):
             choices = tuple(
                 Choice(str(key), str(label), selected=str(key) == text) for key, label in bound.field.choices
             )
-        kind = "select" if choices else "multiline" if isinstance(bound.field.widget, forms.Textarea) else "text"
+        known: Mapping[str, str] = getattr(self, "suggested", {}).get(name, {})
+        if known:
+            choices = tuple(Choice(value, label or value) for value, label in known.items())
+            kind = "search"
+        else:
+            kind = self._kind(bound.field, choices)
         messages = self.errors.get(name, ()) if self.is_bound else ()
         own = [Problem(f"/{name}", str(message)) for message in messages]
         return Field(
@@ -54,6 +63,12 @@ class Details(forms.Form):
             attrs=(("spellcheck", "false"),) if kind == "text" else (),
             problems=tuple(dict.fromkeys((*own, *(problem for problem in told if problem.path == f"/{name}")))),
         )
+
+    @staticmethod
+    def _kind(field: forms.Field, choices: tuple[Choice, ...]) -> str:
+        if choices:
+            return "select"
+        return "multiline" if isinstance(field.widget, forms.Textarea) else "text"
 
     def problems(self) -> list[Problem]:
         return [Problem(f"/{name}", str(text)) for name, texts in self.errors.items() for text in texts]
@@ -131,9 +146,9 @@ class EnvironmentDetails(Details):
         self.user = user
         self.fields["version"].choices = version_choices(versions)
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="No team")
-        names = ", ".join(str(row) for row in AwsAccount.objects.all()[:8])
-        own = f"Twelve digits. Left empty: {settings.PORTAL_ACCOUNT_ID}, this portal's own."
-        self.fields["account_id"].help_text = own + (f" Known: {names}." if names else "")
+        self.fields["account_id"].help_text = f"Left empty: {settings.PORTAL_ACCOUNT_ID}, this portal's own account."
+        self.suggest("account_id", accounts.names())
+        self.suggest("proton_service_role_arn", accounts.roles())
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
@@ -188,6 +203,7 @@ class EnvironmentEdit(Details):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="As it is")
+        self.suggest("proton_service_role_arn", accounts.roles())
 
 
 class ServiceEdit(Details):
