@@ -1,0 +1,86 @@
+"""The compose file's commands serve the main job, while workers are killed all the time."""
+
+import subprocess
+import time
+from collections import Counter
+
+import boto3
+import pytest
+
+from portal.embedded.samples import pack_sample
+from tests.servers.person import Person
+from tests.servers.stack import Stack, wait_until
+
+ENVIRONMENTS = 10
+START_EVERY = 0.8  # seconds
+KILL_EVERY = 2.0
+KILLS = 4  # a worker that is at work; more than MAX_ATTEMPTS in a row would be taken for the deployment's fault
+pytestmark = pytest.mark.fault
+
+
+def publish_sample(person: Person, stack: Stack) -> None:
+    """A template "network" with its version 1.0, uploaded and published in the pages."""
+    person.post("/templates/new/", {"kind": "ENVIRONMENT", "name": "network"})
+    bundle = {"file": ("network.tar.gz", pack_sample("vpc-ecs-environment", 1, 0))}
+    fields = {"source": "upload", "major": "new", "description": ""}
+    version = person.post("/templates/environment/network/versions/new/", fields, bundle)
+    wait_until(
+        lambda: stack.sql("SELECT status FROM portal_templateversion") == "DRAFT",
+        60,
+        "registration",
+        stack.log("worker"),
+    )
+    person.post(f"{version}publish/", {"reason": "tried"})
+
+
+def live_stacks(endpoint: str) -> Counter[str]:
+    """How many live stacks there are for each environment, by the tag that names it."""
+    client = boto3.client("cloudformation", endpoint_url=endpoint, region_name="us-east-1")
+    found: Counter[str] = Counter()
+    for page in client.get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+            if "proton:environment" in tags and stack["StackStatus"] != "DELETE_COMPLETE":
+                found[tags["proton:environment"].rpartition("/")[2]] += 1
+    return found
+
+
+def test_an_admin_deploys_while_one_of_three_workers_is_killed_every_few_seconds(
+    stack: Stack, aws_account: str
+) -> None:
+    stack.up(workers=3)
+    stack.manage("create_admin", "ada", ADMIN_PASSWORD="a long enough password")
+    ada = Person(stack.address)
+    ada.sign_in("ada", "a long enough password")
+    publish_sample(ada, stack)
+
+    names = [f"env-{number}" for number in range(ENVIRONMENTS)]
+    waiting, killed_at_work = list(names), 0
+    next_start = next_kill = time.monotonic()
+    until = time.monotonic() + 90
+    while waiting or stack.sql("SELECT count(*) FROM portal_deployment WHERE status = 'IN_PROGRESS'") != "0":
+        now = time.monotonic()
+        assert now < until, stack.sql("SELECT status, phase, doing, status_message, attempts FROM portal_deployment")
+        if waiting and now > next_start:
+            ada.create_environment("network", waiting.pop())
+            next_start = now + START_EVERY
+        if killed_at_work < KILLS and now > next_kill and (busy := stack.busy_workers()):
+            stack.kill_worker(busy[0])
+            killed_at_work, next_kill = killed_at_work + 1, now + KILL_EVERY
+
+    assert killed_at_work == KILLS
+    assert stack.sql("SELECT DISTINCT status FROM portal_deployment") == "SUCCEEDED"
+    assert {name: live_stacks(stack.aws.upstream)[name] for name in names} == dict.fromkeys(names, 1)
+    assert "VpcId" in ada.get("/environments/env-0/")
+
+    health = subprocess.run(
+        ["python", "-m", "portal.healthcheck"], cwd=stack.image, env=stack.environment("web"), check=False
+    )
+    assert health.returncode == 0
+    metrics = ada.get("/metrics")
+    assert f'deuteron_deployments{{phase="finished",status="SUCCEEDED"}} {ENVIRONMENTS}.0' in metrics
+    assert ada.session.get(f"{stack.address}/healthz/ready", timeout=5).json() == {
+        "status": "ready",
+        "blockers": {},
+        "degraded": {},
+    }
