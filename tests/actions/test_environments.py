@@ -4,7 +4,7 @@ import pytest
 
 from portal.actions import deployments, environments
 from portal.enums import DeploymentStatus, Provisioning, Role, TemplateVersionStatus
-from portal.errors import Conflict, Forbidden, Invalid
+from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.models import AuditEvent, Deployment, Environment, UsageRecord
 from portal.queries.deployments import output_values
 from tests.factories import rows
@@ -252,3 +252,55 @@ def test_each_change_is_audited_once(simulated):
     rows.environment("dev", by=rows.person("ada"))
     actions = AuditEvent.objects.order_by("id").values_list("action", "actor_name")
     assert list(actions) == [("environment.create", "ada"), ("deployment.succeeded", "ada")]
+
+
+def test_current_val_is_resolved_in_what_is_stored(simulated):
+    environment = rows.environment("dev")
+    spec = "proton: EnvironmentSpec\nspec: {cluster_name: '${Proton::CURRENT_VAL}', vpc_cidr: 10.9.0.0/16}\n"
+    environments.update(by=rows.person(), environment=environment, deployment_type="CURRENT_VERSION", spec=spec)
+    rows.run_everything()
+    environment.refresh_from_db()
+    assert environment.spec == "proton: EnvironmentSpec\nspec:\n  cluster_name: main\n  vpc_cidr: 10.9.0.0/16\n"
+
+
+def test_current_val_means_the_attempted_value_while_nothing_was_deployed(simulated):
+    simulated["fail"] = "no capacity"
+    environment = rows.environment("dev")
+    del simulated["fail"]
+    spec = "proton: EnvironmentSpec\nspec: {cluster_name: '${Proton::CURRENT_VAL}'}\n"
+    environments.update(by=rows.person(), environment=environment, deployment_type="CURRENT_VERSION", spec=spec)
+    rows.run_everything()
+    environment.refresh_from_db()
+    assert environment.deployed.inputs["cluster_name"] == "main"
+
+
+def test_a_character_that_a_database_cannot_hold_is_refused_at_its_input(simulated):
+    of = rows.version(rows.template())
+    spec = 'proton: EnvironmentSpec\nspec: {cluster_name: "a\\0b"}\n'
+    with pytest.raises(Invalid) as caught:
+        environments.create(by=rows.person(), name="dev", template=of.template, spec=spec, major=1)
+    assert refusals(caught) == [("/spec/cluster_name", "A text cannot hold the character NUL.")]
+
+
+def test_what_could_not_be_deleted_is_not_updated(simulated):
+    environment = rows.environment("dev")
+    simulated["fail"] = "bucket not empty"
+    environments.delete(by=rows.person(), environment=environment)
+    rows.run_everything()
+    with pytest.raises(Conflict, match="dev could not be deleted: delete it again instead"):
+        environments.update(by=rows.person(), environment=environment, deployment_type="CURRENT_VERSION")
+
+
+def test_what_is_gone_is_not_found_by_those_who_still_see_it(simulated):
+    environment = rows.environment("dev")
+    Environment.objects.all().delete()
+    with pytest.raises(NotFound, match="dev does not exist any more"):
+        environments.delete(by=rows.person(), environment=environment)
+    with pytest.raises(NotFound, match="dev does not exist any more"):
+        environments.update(by=rows.person(), environment=environment, deployment_type="NONE")
+
+
+def test_a_new_deployment_says_when_it_is_due(simulated):
+    of = rows.version(rows.template())
+    made = environments.create(by=rows.person(), name="dev", template=of.template, spec=rows.ENVIRONMENT_SPEC, major=1)
+    assert made.latest.due_at == Deployment.objects.get().due_at

@@ -76,7 +76,7 @@ class History:
 
 
 class TestUsage(TestCase):
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(STEPS)
     def test_after_any_history_the_deployments_say_the_same_intervals_again(self, steps) -> None:
         history = History()

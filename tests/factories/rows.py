@@ -99,8 +99,9 @@ infrastructure:
 ENVIRONMENT_SPEC = "proton: EnvironmentSpec\nspec:\n  cluster_name: main\n"
 
 
-def person(username: str = "", role: str = Role.ADMIN, teams: Iterable[Team] = ()) -> User:
-    user = User.objects.create_user(username or f"person{next(_number)}", password="correct horse", role=role)
+def person(username: str = "", role: str = Role.ADMIN, teams: Iterable[Team] = (), **fields: Any) -> User:
+    name = username or f"person{next(_number)}"
+    user = User.objects.create_user(name, password="correct horse", role=role, **fields)
     user.teams.set(teams)
     return user
 
