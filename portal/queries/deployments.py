@@ -16,7 +16,11 @@ HEAVY_OF_TARGETS = (*HEAVY_OF_LATEST, *(f"deployed__{name}" for name in Deployme
 
 
 def visible_to(user: User) -> QuerySet[Deployment]:
-    rows = Deployment.objects.select_related("version__template", "actor", "retry_of").defer(*Deployment.HEAVY)
+    rows = Deployment.objects.select_related("version__template", "actor", "retry_of").defer(
+        *Deployment.HEAVY,
+        *(f"retry_of__{name}" for name in Deployment.HEAVY),
+        *(f"version__{name}" for name in _HEAVY_OF_VERSIONS),
+    )
     return rows if user.is_authenticated and user.is_active else rows.none()
 
 
