@@ -14,6 +14,7 @@ from portal.models import (
     Environment,
     Service,
     ServiceInstance,
+    ServicePipeline,
     Team,
     Template,
     TemplateVersion,
@@ -33,6 +34,7 @@ __all__ = [
     "require",
     "service",
     "service_instance",
+    "service_pipeline",
     "team",
     "template",
     "template_version",
@@ -82,6 +84,11 @@ def service(user: User, name: str, *, write: bool = False) -> Service:
 def service_instance(user: User, service_name: str, name: str, *, write: bool = False) -> ServiceInstance:
     found = services.instances_visible_to(user).defer(None).filter(service__name=service_name, name=name).first()
     return _checked(user, found, f"service {service_name} has no instance {name}", write)
+
+
+def service_pipeline(user: User, service_name: str, *, write: bool = False) -> ServicePipeline:
+    found = services.pipelines_visible_to(user).filter(service__name=service_name).first()
+    return _checked(user, found, f"service {service_name} has no pipeline", write)
 
 
 def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:

@@ -32,16 +32,20 @@ def _own_or_admin(by: User, owner_id: int) -> None:
         _only_admins(by)
 
 
+def _check_password(password: str, path: str, user: User | None = None) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as weak:
+        raise Invalid(" ".join(weak.messages), [Problem(path, message) for message in weak.messages]) from None
+
+
 def create_user(
     *, by: User, username: str, password: str, role: str, teams: Iterable[Team] = (), email: str = ""
 ) -> User:
     """Raises Invalid when the password is too weak, Conflict when the name is taken."""
     _only_admins(by)
     check_name(username, "person", path="/username")
-    try:
-        validate_password(password)
-    except ValidationError as weak:
-        raise Invalid("password", [Problem("/password", message) for message in weak.messages]) from None
+    _check_password(password, "/password")
     with transaction.atomic():
         user = unless_taken(
             lambda: User.objects.create_user(username, email=email, password=password, role=Role(role)),
@@ -78,6 +82,18 @@ def update_user(
         )
     user.refresh_from_db(fields=["role", "is_active"])
     return user
+
+
+def change_password(*, by: User, old: str, new: str) -> None:
+    """One's own. It ends all sessions of this person; access keys stay. Raises Invalid at /old or /new."""
+    if not by.check_password(old):
+        message = "This is not your password."
+        raise Invalid(message, [Problem("/old", message)])
+    _check_password(new, "/new", by)
+    with transaction.atomic():
+        by.set_password(new)
+        by.save(update_fields=["password"])
+        audit.record(by=by, action="user.change_password", target=f"user/{by.username}")
 
 
 def create_team(*, by: User, name: str, description: str = "") -> Team:

@@ -9,8 +9,9 @@ from django.conf import settings
 
 from portal import engines
 from portal.actions import contexts, rendering, specs, versions
+from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
-from portal.models import Deployment, Environment, ServiceInstance, Template, TemplateVersion, User
+from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
 from portal.queries import templates as template_queries
 from portal.queries.rights import may_change
 from provisioning.changes import DiffLine, diff_text
@@ -59,20 +60,20 @@ def create_command(template: Template, version: TemplateVersion, name: str, spec
     )
 
 
-def update_command(target: Environment | ServiceInstance, version: TemplateVersion, spec: str) -> str:
+def update_command(target: Changed, version: TemplateVersion, spec: str) -> str:
     """The ``aws proton`` command that makes the same update."""
     kind = versions.update_type(target.version, version)
-    named = (
-        {"name": target.name}
-        if isinstance(target, Environment)
-        else {"service_name": target.service.name, "name": target.name}
-    )
+    if isinstance(target, Environment):
+        word, named = "update-environment", {"name": target.name}
+    elif isinstance(target, ServiceInstance):
+        word, named = "update-service-instance", {"service_name": target.service.name, "name": target.name}
+    else:
+        word, named = "update-service-pipeline", {"service_name": target.service.name}
     numbers = (
         {}
         if kind == "CURRENT_VERSION"
         else {"template_major_version": str(version.major), "template_minor_version": str(version.minor)}
     )
-    word = "update-environment" if isinstance(target, Environment) else "update-service-instance"
     return _command(word, **named, deployment_type=str(kind), **numbers, spec=spec)
 
 
@@ -165,7 +166,23 @@ def preview_instance(
     )
 
 
-def _require_usable(by: User, version: TemplateVersion, target: Environment | ServiceInstance | None) -> None:
+def preview_pipeline(
+    *, by: User, version: TemplateVersion, pipeline: ServicePipeline, spec: str, plan: bool = False
+) -> Preview:
+    """Of an update of a service's pipeline; otherwise the same."""
+    _require_usable(by, version, pipeline)
+    try:
+        document = specs.read(spec, "service", stored=pipeline.service.spec)
+        inputs = specs.pipeline_inputs(document, version)
+    except Invalid as wrong:
+        return Preview(problems=wrong.problems, spec=spec)
+    text = dump_spec(document)
+    context = contexts.gather(pipeline, inputs)
+    command = update_command(pipeline, version, text)
+    return _preview(version, "pipeline", context, pipeline, text, command, plan and may_change(by, pipeline))
+
+
+def _require_usable(by: User, version: TemplateVersion, target: Changed | None) -> None:
     """What runs already may be deployed again by those who may not choose drafts."""
     if target is None or target.shown_version != version:
         template_queries.require_usable(by, version)
@@ -175,7 +192,7 @@ def _preview(
     version: TemplateVersion,
     part_name: str,
     context: Mapping[str, Any],
-    target: Environment | ServiceInstance | None,
+    target: Changed | None,
     spec: str,
     command: str,
     plan: bool,
@@ -203,7 +220,7 @@ def _preview(
     )
 
 
-def _planned(target: Environment | ServiceInstance, text: str) -> tuple[tuple[PlannedChange, ...], str]:
+def _planned(target: Changed, text: str) -> tuple[tuple[PlannedChange, ...], str]:
     """What AWS says would change, with replacements; the reason when it cannot say."""
     last: Deployment | None = target.deployed
     if last is None or last.engine == "none":

@@ -26,6 +26,13 @@ def instances_visible_to(user: User) -> QuerySet[ServiceInstance]:
     return rows if user.is_authenticated and user.is_active else rows.none()
 
 
+def pipelines_visible_to(user: User) -> QuerySet[ServicePipeline]:
+    rows = ServicePipeline.objects.select_related(
+        "service__template", "service__team", "version__template", "latest__version", "deployed"
+    )
+    return rows if user.is_authenticated and user.is_active else rows.none()
+
+
 def running_change(service: Service) -> ServiceChange | None:
     """The edit under way, or None."""
     return service.changes.filter(finished_at__isnull=True).first()

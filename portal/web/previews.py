@@ -8,7 +8,7 @@ import yaml
 
 from portal.actions import previews
 from portal.actions.previews import Preview
-from portal.models import Draft, Environment, ServiceInstance, TemplateVersion, User
+from portal.models import Draft, Environment, ServiceInstance, ServicePipeline, TemplateVersion, User
 from portal.web.forms.document import Document, Shape, text_for
 from portal.web.forms.spec import is_secret
 from provisioning.changes import DiffLine
@@ -76,7 +76,7 @@ def of_draft(user: User, draft: Draft, document: Document, shape: Shape) -> Rend
 
 def of_update(
     user: User,
-    target: Environment | ServiceInstance,
+    target: Environment | ServiceInstance | ServicePipeline,
     version: TemplateVersion,
     document: Document,
     shape: Shape,
@@ -96,6 +96,8 @@ def of_update(
             environment=target,
             plan=plan,
         )
+    elif isinstance(target, ServicePipeline):
+        made = previews.preview_pipeline(by=user, version=version, pipeline=target, spec=spec, plan=plan)
     else:
         made = previews.preview_instance(
             by=user,

@@ -11,6 +11,8 @@ from portal.web.views import (
     health,
     instances,
     people,
+    pipelines,
+    resources,
     services,
     settings,
     sign_in,
@@ -38,6 +40,7 @@ VERSION = TEMPLATE + "<int:major>.<int:minor>/"
 ENVIRONMENT = "environments/<str:name>/"
 SERVICE = "services/<str:name>/"
 INSTANCE = SERVICE + "instances/<str:instance>/"
+PIPELINE = SERVICE + "pipeline/"
 DRAFT = "drafts/<uuid:id>/"
 DEPLOYMENT = "deployments/<uuid:id>/"
 
@@ -73,6 +76,9 @@ urlpatterns = [
     path(INSTANCE + "edit/", instances.instance_edit, name="instance-edit"),
     path(INSTANCE + "update/", instances.instance_update, name="instance-update"),
     path(INSTANCE + "cancel/", instances.instance_cancel, name="instance-cancel"),
+    path(PIPELINE + "edit/", pipelines.pipeline_edit, name="pipeline-edit"),
+    path(PIPELINE + "update/", pipelines.pipeline_update, name="pipeline-update"),
+    path(PIPELINE + "cancel/", pipelines.pipeline_cancel, name="pipeline-cancel"),
     path(DRAFT, drafts.draft, name="draft"),
     path(DRAFT + "details/", drafts.draft_details, name="draft-details"),
     path(DRAFT + "inputs/", drafts.draft_inputs, name="draft-inputs"),
@@ -85,9 +91,11 @@ urlpatterns = [
     path(DEPLOYMENT + "cancel/", deployments.deployment_cancel, name="deployment-cancel"),
     path(DEPLOYMENT + "retry/", deployments.deployment_retry, name="deployment-retry"),
     path(DEPLOYMENT + "attention/", deployments.deployment_attention, name="deployment-attention"),
+    path("resources/redeploy/", resources.redeploy, name="resources-redeploy"),
     path("accounts/", accounts.accounts, name="accounts"),
     path("accounts/<str:account_id>/", accounts.account_edit, name="account-edit"),
     path("settings/", settings.settings, name="settings"),
+    path("settings/password/", people.password, name="password"),
     path("settings/roles/", settings.roles, name="roles"),
     path("settings/people/", people.people, name="people"),
     path("settings/people/new/", people.person_new, name="person-new"),

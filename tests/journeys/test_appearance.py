@@ -39,6 +39,7 @@ def test_a_fresh_product_says_what_to_do_next(visit: Visit) -> None:
         "/settings/people/developer/": "person",
         "/settings/teams/": "teams",
         "/settings/roles/": "roles",
+        "/settings/password/": "password",
         "/settings/audit/": "audit",
         "/settings/keys/": "keys",
         "/templates/nothing/": "not-found",

@@ -19,7 +19,7 @@ FOCUSED = """() => {
 
 
 def tab_to(page: Page, name: str, *, back: bool = False) -> None:
-    """Press Tab until the control or link of that name has the focus. Every stop on the way must show that it has it."""
+    """Press Tab until the control or link of that name has the focus. Every stop on the way must show the focus."""
     stops = []
     for _ in range(60):
         page.keyboard.press("Shift+Tab" if back else "Tab")

@@ -19,6 +19,7 @@ TEAM = {"developer", "platform", "admin"}
 PLATFORM = {"platform", "admin"}
 ADMIN = {"admin"}
 OWNER = {"developer"}
+PIPED = rows.service_files(schema=rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE)
 NOBODY: set[str] = set()
 NOT_OFFERED = None  # the address does not take this method
 
@@ -53,6 +54,11 @@ TABLE = {
     "instance-edit": (EVERYONE, NOT_OFFERED),
     "instance-update": (EVERYONE, TEAM),
     "instance-cancel": (NOT_OFFERED, TEAM),
+    "pipeline-edit": (EVERYONE, NOT_OFFERED),
+    "pipeline-update": (EVERYONE, TEAM),
+    "pipeline-cancel": (NOT_OFFERED, TEAM),
+    "resources-redeploy": (NOT_OFFERED, PLATFORM),
+    "password": (EVERYONE, EVERYONE),
     "draft": (OWNER, NOT_OFFERED),
     "draft-details": (OWNER, OWNER),
     "draft-inputs": (OWNER, OWNER),
@@ -121,6 +127,8 @@ def world(simulated) -> World:
         "admin": rows.person("admin", Role.ADMIN),
     }
     service = rows.service("web", by=cast["developer"], of=of, spec=rows.service_spec("home"))
+    piped = rows.version(rows.template(TemplateKind.SERVICE), files=PIPED, compatible=[home.template])
+    rows.service("delivered", by=cast["developer"], of=piped, spec=rows.service_spec("home"))
     draft = drafts.start(by=cast["developer"], template=of.template, version=of)
     key, _ = people.create_access_key(by=cast["developer"], user=cast["developer"])
     clients = {"stranger": Client()}
@@ -139,6 +147,7 @@ def world(simulated) -> World:
             "service": ("web",),
             "service-new": (),
             "instance": ("web", "dev"),
+            "pipeline": ("delivered",),
             "draft": (draft.pk,),
             "deployment": (service.instances.get().latest_id,),
             "account-edit": ("123456789012",),

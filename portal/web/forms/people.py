@@ -34,6 +34,27 @@ class NewPersonForm(Form):
     teams = _TeamsField()
 
 
+class PasswordForm(Form):
+    old = forms.CharField(
+        label="Password now", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    new = forms.CharField(
+        label="New password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 8 characters, and not one that everybody uses.",
+    )
+    again = forms.CharField(
+        label="New password again", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    def clean_again(self) -> str:
+        again: str = self.cleaned_data["again"]
+        if again != self.cleaned_data.get("new", again):
+            raise forms.ValidationError("The two new passwords differ.")
+        return again
+
+
 class PersonForm(Form):
     role = forms.ChoiceField(label="Role", choices=Role.choices, help_text=ROLE_HELP)
     teams = _TeamsField()

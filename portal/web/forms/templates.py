@@ -131,6 +131,8 @@ class VersionForm(Form, CompatibleMixin):
 
     def __init__(self, *args: Any, template: Template, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        for name in ("file", "address"):
+            self.fields[name].needed = True  # type: ignore[attr-defined]  # whichever the source names: see clean
         majors = list(template.majors.order_by("-major"))
         new = (majors[0].major if majors else 0) + 1
         choices = [(str(row.major), f"{row.major}.{row.next_minor}: next minor of major {row.major}") for row in majors]

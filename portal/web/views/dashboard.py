@@ -7,11 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from portal.actions import resources
 from portal.models import Team, Template
 from portal.queries import accounts, usage
+from portal.queries.resources import missing_since
 from portal.queries.usage import UsageFilters
 from portal.web import usage as words
 from portal.web.page import page
+from portal.web.views.templates import address_of
 
 ROWS_PER_PAGE = 100
 STATES = (
@@ -33,7 +36,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     uses = usage.matrix(rows)
     columns = sorted({account for use in uses for account in use.by_account})
     templates = list(Template.objects.order_by("kind", "name"))
+    since = missing_since()
+    lost = [(str(thing), address_of(thing)) for thing in resources.missing()] if since else []
     context = {
+        "lost": lost,
+        "lost_since": since,
         "filters": filters,
         "counts": counts,
         "figures": words.figures(counts, filters),

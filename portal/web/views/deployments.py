@@ -95,13 +95,16 @@ def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
     kinds = {
         DeploymentTargetType.ENVIRONMENT: "environment-update",
         DeploymentTargetType.SERVICE_INSTANCE: "instance-update",
+        DeploymentTargetType.SERVICE_PIPELINE: "pipeline-update",
     }
-    names = [found.environment_name] if not found.service_name else [found.service_name, found.instance_name]
+    names = [name for name in (found.service_name, found.instance_name) if name] or [found.environment_name]
     edit_url = ""
-    if found.target_type in kinds and found.kind != DeploymentKind.DELETE:
+    if found.kind != DeploymentKind.DELETE:
         same = target is not None and target.shown_version is not None and target.shown_version.number == found.number
         version = "current" if same else found.number
-        edit_url = f"{reverse(kinds[found.target_type], args=names)}?version={version}&from={found.pk}"
+        edit_url = (
+            f"{reverse(kinds[DeploymentTargetType(found.target_type)], args=names)}?version={version}&from={found.pk}"
+        )
     return {
         "deployment": found,
         "target": target,

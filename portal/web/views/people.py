@@ -1,16 +1,17 @@
 """People, teams and access keys."""
 
 from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal import access
 from portal.actions import people as actions
 from portal.enums import Role
 from portal.errors import PortalError
 from portal.queries import people as queries
-from portal.web.forms.people import NewPersonForm, NewTeamForm, PersonForm, TeamForm
+from portal.web.forms.people import NewPersonForm, NewTeamForm, PasswordForm, PersonForm, TeamForm
 from portal.web.page import done, page, posted
 
 
@@ -63,6 +64,21 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "ask": _ask(request),
     }
     return page(request, "people/person.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def password(request: HttpRequest) -> HttpResponse:
+    """One's own password. This session goes on, every other one ends."""
+    form = PasswordForm(posted(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.change_password(by=request.user, old=form.cleaned_data["old"], new=form.cleaned_data["new"])
+        except PortalError as refusal:
+            form.take(refusal)
+        else:
+            update_session_auth_hash(request, request.user)
+            return done(request, "settings", message="Your password is changed. Other sessions of yours have ended.")
+    return page(request, "people/password.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @require_safe

@@ -80,6 +80,7 @@ def service(request: HttpRequest, name: str) -> HttpResponse:
         "pipeline": pipeline,
         "pipeline_distance": distances[pipeline.arn] if pipeline else None,
         "pipeline_outputs": deployments.outputs_of(pipeline) if pipeline else [],
+        "pipeline_history": deployments.history_of(pipeline)[:5] if pipeline else [],
         "change": change,
         "phases": _phases(change, pipeline is not None) if change else [],
         "moving": bool(change) or found.is_busy or any(target.is_busy for target in targets),

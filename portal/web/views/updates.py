@@ -1,4 +1,5 @@
-"""Changing what runs: the inputs, or the template version, of one environment or instance. One form for both."""
+"""Changing what runs: the inputs, or the template version, of one environment, instance or
+pipeline. One form for all."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from django.urls import reverse
 from portal import access
 from portal.actions import versions
 from portal.errors import Conflict, Invalid, NotFound
-from portal.models import Environment, ServiceInstance, TemplateVersion, User
+from portal.models import Environment, ServiceInstance, ServicePipeline, TemplateVersion, User
 from portal.queries import templates as template_queries
 from portal.queries.distances import distance_of
 from portal.web.forms import document as documents
@@ -22,7 +23,7 @@ from portal.web.views.drafts import field_answer
 from provisioning.problems import Problem, errors
 from provisioning.schema import InputType
 
-Target = Environment | ServiceInstance
+Target = Environment | ServiceInstance | ServicePipeline
 Deploy = Callable[..., Target]
 
 
@@ -41,7 +42,10 @@ class Update:
 
     @property
     def inputs(self) -> InputType | None:
-        return self.shape.schema.environment if self.shape.kind == "environment" else self.shape.schema.service
+        schema = self.shape.schema
+        if isinstance(self.target, ServicePipeline):
+            return schema.pipeline
+        return schema.environment if self.shape.kind == "environment" else schema.service
 
     def values(self, document: Document) -> dict[str, Any]:
         node: Any = document
@@ -80,7 +84,12 @@ def base_version(target: Target) -> TemplateVersion:
 def offered(user: User, target: Target) -> list[TemplateVersion]:
     """Versions that the target may move to: any minor of its major, any higher major (AWS Proton: never a lower)."""
     base = base_version(target)
-    return [row for row in template_queries.usable_versions(user, template_of(target)) if row.major >= base.major]
+    usable = template_queries.usable_versions(user, template_of(target))
+    return [
+        row
+        for row in usable
+        if row.major >= base.major and (row.has_pipeline or not isinstance(target, ServicePipeline))
+    ]
 
 
 def _version(request: HttpRequest, target: Target) -> TemplateVersion:
@@ -105,7 +114,7 @@ def _text(request: HttpRequest, target: Target) -> str:
         attempt = access.deployment(request.user, wanted)
         if attempt.target_arn == target.arn:
             return attempt.spec
-    if isinstance(target, ServiceInstance):
+    if not isinstance(target, Environment):
         return target.service.spec
     return target.spec or (target.latest.spec if target.latest else "")
 
@@ -117,7 +126,7 @@ def _update(request: HttpRequest, target: Target) -> Update:
     document, problems = documents.parse(text, shape)
     if document is None:
         raise Invalid(f"The stored spec of {target} cannot be read.", problems)
-    prefix = "/spec"
+    prefix = "/pipeline" if isinstance(target, ServicePipeline) else "/spec"
     if isinstance(target, ServiceInstance):
         names = [entry["name"] for entry in document["instances"]]
         if target.name not in names:
@@ -161,7 +170,11 @@ def _rendered(asked: Update, document: Document, *, plan: bool) -> Rendered:
 def _unanswered(rendered: Rendered | None) -> list[Problem]:
     """Problems of the inputs, which stand before any rendering."""
     found = rendered.parts[0].problems if rendered else ()
-    return [problem for problem in found if problem.path.startswith(("/spec", "/instances")) and not problem.file]
+    return [
+        problem
+        for problem in found
+        if problem.path.startswith(("/spec", "/instances", "/pipeline")) and not problem.file
+    ]
 
 
 def _deploy(
@@ -224,6 +237,9 @@ def urls_of(target: Target) -> dict[str, str]:
     """The addresses of the update page of one target."""
     if isinstance(target, Environment):
         args, noun = [target.name], "environment"
-    else:
+    elif isinstance(target, ServiceInstance):
         args, noun = [target.service.name, target.name], "instance"
+    else:
+        args = [target.service.name]
+        return {"self": reverse("pipeline-update", args=args), "back": reverse("service", args=args) + "#pipeline"}
     return {"self": reverse(f"{noun}-update", args=args), "back": reverse(noun, args=args)}
