@@ -30,8 +30,8 @@ class Stack:
         self.image = folder / "image"
         self.image.mkdir()
         compose.lay_out(self.image)
-        self.database = f"deuteron_{os.getpid()}_{secrets.token_hex(3)}"
-        postgres.create_role(self.database, self.database)
+        self.role = self.database = f"deuteron_{secrets.token_hex(4)}"
+        postgres.create_role(self.role, self.database)
         self.port, broker_port = free_port(), free_port()
         self.broker_port = broker_port
         self.address = f"http://127.0.0.1:{self.port}"
@@ -55,13 +55,14 @@ class Stack:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
             "AWS_EC2_METADATA_DISABLED": "true",
             **self.services[name].environment,
         }
         if "DATABASE_URL" in found:
             found["DATABASE_URL"] = (
                 found["DATABASE_URL"]
-                .replace("//deuteron:", f"//{self.database}:")
+                .replace("//deuteron:", f"//{self.role}:")
                 .replace("@postgres:5432/deuteron", f"@127.0.0.1:{self.postgres.port}/{self.database}")
             )
             found["BROKER_URL"] = found["BROKER_URL"].replace("//valkey:6379", f"//127.0.0.1:{self.broker_port}")
@@ -150,7 +151,7 @@ class Stack:
         for process in self.others:
             stop(process)
         self.postgres.sql(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
-        self.postgres.sql(f"DROP ROLE {self.database}")
+        self.postgres.sql(f"DROP ROLE {self.role}")
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
