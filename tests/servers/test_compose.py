@@ -36,7 +36,7 @@ def test_the_compose_client_reads_the_file(tmp_path):
         timeout=60,
         cwd=tmp_path,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_services_are_those_that_the_documentation_names():
