@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import audit, service_changes
+from portal.actions import audit, edits
 from portal.actions.finishing import finish
 from portal.actions.starting import start, start_removal
 from portal.actions.targets import Target, locked_target_of, target_of
@@ -67,7 +67,7 @@ def retry(*, by: User, deployment: Deployment) -> Deployment:
         if last.status == DeploymentStatus.SUCCEEDED:
             raise Conflict("This deployment succeeded: there is nothing to retry. Deploy again from its page instead.")
         if not isinstance(target, Environment):
-            service_changes.require_free(target)
+            edits.require_free(target)
         audit.record(by=by, action="deployment.retry", target=last.arn)
         if last.kind == DeploymentKind.DELETE:
             again = start_removal(by=by, target=target, retry_of=last)
@@ -85,7 +85,7 @@ def retry(*, by: User, deployment: Deployment) -> Deployment:
                 allow_replace_empty=True,
             )
         if not isinstance(target, Environment):
-            service_changes.resume(by=by, target=target)
+            edits.resume(by=by, target=target)
     return again
 
 

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import arns, quotas
-from portal.actions import audit, service_changes, specs, versions
+from portal.actions import audit, edits, specs, versions
 from portal.actions.names import check_name
 from portal.actions.starting import require_not_going, start
 from portal.enums import DeploymentKind, DeploymentUpdateType, ServiceStatus
@@ -146,7 +146,7 @@ def create(
         locked.spec, locked.status, locked.status_message = merged, ServiceStatus.UPDATE_IN_PROGRESS, ""
         locked.last_modified_at = Now()
         locked.save()
-        service_changes.begin(
+        edits.begin(
             by,
             locked,
             ServiceChange.Kind.UPDATE,
@@ -179,7 +179,7 @@ def update(
         if locked is None:
             raise NotFound(f"service {service.name} has no instance {instance.name} any more")
         locked.service = service
-        service_changes.require_free(locked)
+        edits.require_free(locked)
         require_not_going(locked)
         base = locked.shown_version
         if base is None:
@@ -215,5 +215,5 @@ def update(
         )
         Service.objects.filter(pk=service.pk).update(spec=merged, last_modified_at=Now())
         audit.record(by=by, action="service_instance.update", target=locked.arn, version=version.number)
-        service_changes.resume(by=by, target=locked)
+        edits.resume(by=by, target=locked)
     return locked

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import arns
-from portal.actions import audit, service_changes, specs, versions
+from portal.actions import audit, edits, specs, versions
 from portal.actions.instances import default_version, locked_service, version_in_use
 from portal.actions.starting import require_not_going, start
 from portal.enums import DeploymentKind, DeploymentUpdateType
@@ -31,7 +31,7 @@ def update(
         pipeline = _pipeline_of(locked)
         if DeploymentUpdateType(deployment_type) == DeploymentUpdateType.NONE:
             return pipeline
-        service_changes.require_free(pipeline)
+        edits.require_free(pipeline)
         require_not_going(pipeline)
         version = versions.target(
             by=by,
@@ -56,7 +56,7 @@ def update(
             spec=merged,
             inputs=inputs,
         )
-        service_changes.resume(by=by, target=pipeline)
+        edits.resume(by=by, target=pipeline)
         Service.objects.filter(pk=locked.pk).update(spec=merged, last_modified_at=Now())
         audit.record(by=by, action="service_pipeline.update", target=pipeline.arn, version=version.number)
     return pipeline

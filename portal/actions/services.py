@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import arns, quotas
-from portal.actions import audit, service_changes, specs
+from portal.actions import audit, edits, specs
 from portal.actions.instances import (
     add_instances,
     check_count,
@@ -93,7 +93,7 @@ def create(
         add_instances(by, service, document, spec, version, names)
         if version.has_pipeline:
             ServicePipeline.objects.create(service=service, arn=arns.service_pipeline(service.name))
-        service_changes.begin(by, service, ServiceChange.Kind.CREATE, version=version, spec=spec, adds=sorted(names))
+        edits.begin(by, service, ServiceChange.Kind.CREATE, version=version, spec=spec, adds=sorted(names))
     return service
 
 
@@ -158,7 +158,7 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
         add_instances(by, service, document, dump_spec(document), version, adds)
     previous, service.spec = service.spec, dump_spec(document)
     service.status, service.status_message = ServiceStatus.UPDATE_IN_PROGRESS, ""
-    service_changes.begin(
+    edits.begin(
         by,
         service,
         ServiceChange.Kind.UPDATE,
@@ -202,7 +202,7 @@ def delete(*, by: User, service: Service) -> Service:
         locked.last_modified_at = Now()
         locked.save()
         names = list(locked.instances.values_list("name", flat=True))
-        service_changes.begin(by, locked, ServiceChange.Kind.DELETE, phase=ServiceChange.Phase.REMOVALS, removes=names)
+        edits.begin(by, locked, ServiceChange.Kind.DELETE, phase=ServiceChange.Phase.REMOVALS, removes=names)
         audit.record(by=by, action="service.delete", target=locked.arn)
     locked.refresh_from_db()
     return locked
