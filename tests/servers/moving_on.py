@@ -1,4 +1,4 @@
-"""What happens in a portal before and after its backup: python -m tests.servers.moving_on before|after
+"""What happens in a portal before and after its backup: python -m tests.servers.moving_on prepare|before|after
 
 Runs with the environment of a server. Deployments are driven here, as a worker would.
 """
@@ -33,11 +33,15 @@ def make(name: str) -> None:
     environments.create(by=User.objects.get(), name=name, template=template, spec=spec, major=1, minor=0)
 
 
-def before() -> None:
+def prepare() -> None:
     from tests.factories import rows
 
     rows.person("ada")
     rows.version(rows.template(name="queue"))
+
+
+def before() -> None:
+    prepare()
     for name in ENVIRONMENTS:
         make(name)
     finish()
@@ -64,4 +68,4 @@ def after() -> None:
 
 if __name__ == "__main__":
     django.setup()
-    {"before": before, "after": after}[sys.argv[1]]()
+    {"prepare": prepare, "before": before, "after": after}[sys.argv[1]]()

@@ -94,7 +94,7 @@ def test_a_plain_line_ends_with_the_ids_and_an_exception_follows():
 def test_a_nudge_carries_the_id_of_its_request_to_the_worker():
     from portal.tasks import drive_deployment
 
-    headers: dict[str, str] = {}
+    headers = {}
     with logs.bound(request_id="r-4"):
         logs._send_request_id(headers=headers)
     drive_deployment.push_request(headers=headers)
