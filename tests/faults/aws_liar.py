@@ -8,6 +8,7 @@ ledger holds every mutating call that arrived: it, and never the product's own r
 import random
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -94,6 +95,8 @@ class _QuietServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A worker that was killed leaves broken connections behind: that is what this is for."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 @dataclass
@@ -107,7 +110,7 @@ class Liar:
     entries: list[Entry] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     trusts: dict[str, Trust] = field(default_factory=dict)
-    asked: list[tuple[float, str, str]] = field(default_factory=list)  # (time, action, access key) of every call
+    asked: list[tuple[float, str, str, str]] = field(default_factory=list)  # (time, action, stack, access key) of each
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -179,7 +182,7 @@ class Liar:
         action = form.get("Action", "")
         stack = self.stacks.stack_of(form)
         if action:
-            self.asked.append((time.time(), action, call.key))
+            self.asked.append((time.time(), action, stack, call.key))
         self.before(action, stack, call)
         if self.delay:
             time.sleep(self.delay)

@@ -95,6 +95,12 @@ class StacksOverTime:
         reference = form.get("StackName", "") or self._change_sets.get(form.get("ChangeSetName", ""), "")
         return self._names.get(reference, reference)
 
+    def over(self, arn: str) -> bool:
+        """Whether something was done to the stack, and is over."""
+        with self.lock:
+            overlay = self._overlays.get(arn)
+            return overlay is not None and overlay.running is None and any(o.stack == arn for o in self.operations)
+
     def script(
         self, pattern: str, kind: str, end: str = "", *, seconds: float | None = None, times: int = 10**6
     ) -> None:

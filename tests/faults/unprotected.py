@@ -1,41 +1,155 @@
-"""The negative control: workers without what protects deployments. The harness must find fault with them.
+"""The negative controls: each takes one protection off, so that the harness must find fault with the product.
 
-No lease and no fence; names made up and kept in the process's memory, so that nothing is found again after a kill;
-messages acknowledged before the work; no polling. Started as ``celery -A tests.faults.unprotected worker``.
+They reach into the product from outside: nothing in it can be switched off.
 """
 
 import dataclasses
 import threading
 import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from portal import poller
-from portal.celery import app
-
-poller.start = threading.Event  # type: ignore[assignment]  # nothing is started
-app.conf.update(task_acks_late=False, task_reject_on_worker_lost=False)
-app.autodiscover_tasks(["portal"], force=True)
+NEVER = 10**9
 
 
-@app.on_after_finalize.connect
-def unprotect(**_: object) -> None:
-    from portal import tasks
-    from portal.actions import claims, runs
-    from portal.models import Deployment
+def take_off(names: Iterable[str]) -> None:
+    """In this process, before it works. Raises KeyError for a protection that is not known."""
+    for name in names:
+        PROTECTIONS[name]()
 
-    tasks.drive_deployment.acks_late = False
-    real_job = runs._job
-    names: dict[uuid.UUID, uuid.UUID] = {}
 
-    def job_with_made_up_names(deployment: Deployment):
-        made_up = names.setdefault(deployment.pk, uuid.uuid4())
-        return dataclasses.replace(real_job(deployment), name=f"AWSProton-{made_up.hex}", deployment=str(made_up))
+def _names() -> None:
+    """Stacks are called something new, and that is kept in the process's memory: nothing is found again."""
+    from portal.actions import runs
 
-    def claim_without_lease(model, pk):
+    real = runs._job
+    known: dict[uuid.UUID, uuid.UUID] = {}
+
+    def job(deployment: Any) -> Any:
+        if not deployment.handle:
+            known.pop(deployment.pk, None)
+        made_up = known.setdefault(deployment.pk, uuid.uuid4())
+        return dataclasses.replace(real(deployment), name=f"AWSProton-{made_up.hex}", deployment=str(made_up))
+
+    runs._job = job
+
+
+def _lease() -> None:
+    """Whoever hears of a row works on it."""
+    from portal.actions import claims
+
+    def claim(model: Any, pk: Any) -> Any:
         return model.objects.filter(pk=pk, due_at__isnull=False).first()
 
-    def record_without_fence(row, **fields):
+    claims.claim = claim
+    _fence()
+
+
+def _fence() -> None:
+    """Whatever a worker found is written, however late."""
+    from portal.actions import claims
+
+    def record(row: Any, **fields: Any) -> None:
         type(row).objects.filter(pk=row.pk).update(**fields)
 
-    runs._job = job_with_made_up_names
-    claims.claim = claim_without_lease
-    claims.record = record_without_fence
+    claims.record = record
+
+
+def _once() -> None:
+    """An end that was written before is written again: without outputs, nothing but the fence is in its way."""
+    from functools import partialmethod
+
+    from django.db.models import QuerySet
+
+    real = QuerySet.bulk_create
+    QuerySet.bulk_create = partialmethod(real, ignore_conflicts=True)  # type: ignore[assignment]
+
+
+def _poller() -> None:
+    """Only messages make workers work, and they are gone once delivered."""
+    from portal import poller, tasks
+    from portal.celery import app
+
+    poller.start = threading.Event  # type: ignore[assignment]  # nothing is started
+    app.conf.update(task_acks_late=False, task_reject_on_worker_lost=False)
+    tasks.drive_deployment.acks_late = False
+
+
+def _throttling() -> None:
+    """Being told to slow down counts as a failure."""
+    from provisioning.engines import aws_errors
+
+    real = aws_errors.kind
+
+    def kind(error: Any) -> Any:
+        found = real(error)
+        return "unavailable" if found == "throttled" else found
+
+    aws_errors.kind = kind
+
+
+def _careful() -> None:
+    """A stack that failed is deleted without being asked for."""
+    from provisioning.engines.cfn_step import Step
+
+    real = Step.broken
+
+    def broken(self: Any, stack: Any, next_action: str) -> Any:
+        self.stacks.delete(stack.id, token="tidy")
+        return real(self, stack, next_action)
+
+    Step.broken = broken  # type: ignore[method-assign]
+
+
+def _parking() -> None:
+    """A step that kills workers is tried for ever."""
+    from portal.actions import runs
+
+    runs.MAX_ATTEMPTS = NEVER
+
+
+def _renewals() -> None:
+    """A session that expired is renewed for ever."""
+    from provisioning.engines import cloudformation
+
+    cloudformation.MAX_RENEWALS = NEVER
+
+
+def _cancelling() -> None:
+    """A cancelled deployment is called so at once, whatever AWS does."""
+    from portal.actions import deployments, runs
+    from portal.enums import DeploymentStatus
+    from provisioning.engines.base import Outcome
+
+    real = runs._step
+
+    def step(deployment: Any) -> None:
+        if deployment.status == DeploymentStatus.CANCELLING:
+            return deployments.finish(deployment, Outcome("cancelled"))
+        return real(deployment)
+
+    runs._step = step
+
+
+def _lock() -> None:
+    """Two deployments of one target may run at once."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX IF EXISTS deployment_one_running_per_target")
+    connection.close()
+
+
+PROTECTIONS: dict[str, Callable[[], None]] = {
+    "names": _names,
+    "lease": _lease,
+    "fence": _fence,
+    "once": _once,
+    "poller": _poller,
+    "throttling": _throttling,
+    "careful": _careful,
+    "parking": _parking,
+    "renewals": _renewals,
+    "cancelling": _cancelling,
+    "lock": _lock,
+}

@@ -1,0 +1,61 @@
+"""Whatever is done to the product: nothing is lost, nothing is done twice, nothing stays stuck. Small counts.
+
+Each row runs beside its negative control, which must do harm: a row that cannot fail proves nothing.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.aws import ROOT
+from tests.faults.rows.base import failures
+from tests.faults.rows.table import ROWS
+
+SECONDS = 200
+
+
+def begin(*options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.rows", *options],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    try:
+        out, errors = process.communicate(timeout=SECONDS)
+    finally:
+        process.terminate()
+    assert out.strip(), errors[-3000:]
+    return dict(json.loads(out.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("number", sorted(ROWS))
+def test_nothing_is_lost_doubled_or_stuck_and_the_control_fails(number: int):
+    protected, control = begin(str(number)), begin(str(number), "--control")
+    try:
+        figures = [end(protected), end(control)]
+    finally:
+        protected.terminate()
+        control.terminate()
+    print(json.dumps(figures))
+    assert [failures(found) for found in figures] == [[], []], json.dumps(figures, indent=1)
+
+
+def test_a_run_without_its_fault_proves_nothing():
+    assert failures({"control": [], "faults": {"kills": 0}, "harm": {"lost": 0}}) == [
+        "no kills: the fault did not happen"
+    ]
+
+
+def test_harm_is_a_failure_of_the_product_and_no_harm_one_of_the_control():
+    assert failures({"control": [], "faults": {"kills": 1}, "harm": {"lost": 1}}) == ["lost: 1"]
+    assert failures({"control": ["lease"], "faults": {}, "harm": {"lost": 1}}) == []
+    assert failures({"control": ["lease"], "faults": {}, "harm": {"lost": 0}}) != []
