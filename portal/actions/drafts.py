@@ -30,7 +30,6 @@ def save(
     by: User,
     draft: Draft,
     details: dict[str, Any] | None = None,
-    form: dict[str, Any] | None = None,
     spec: str | None = None,
     version: TemplateVersion | None = None,
 ) -> Draft:
@@ -41,7 +40,6 @@ def save(
     if draft.result_arn:
         return draft
     draft.details = draft.details if details is None else details
-    draft.form = draft.form if form is None else form
     draft.spec = draft.spec if spec is None else spec
     draft.version = version or draft.version
     draft.save()

@@ -17,7 +17,6 @@ class Draft(models.Model):
     version = models.ForeignKey(TemplateVersion, on_delete=models.CASCADE, related_name="+")
     details = models.JSONField(default=dict, blank=True)  # name, description, team, roles, repository
     spec = models.TextField(blank=True)  # YAML
-    form = models.JSONField(default=dict, blank=True)  # fields exactly as typed, so that nothing is lost
     result_arn = models.CharField(max_length=400, blank=True)  # what submitting it made
     created_at = models.DateTimeField(auto_now_add=True)
     saved_at = models.DateTimeField(auto_now=True)

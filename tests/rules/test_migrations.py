@@ -5,7 +5,6 @@ from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import NOT_PROVIDED
 
-BEFORE_THE_FIRST_RELEASE = {"0002_service_change_started"}  # no server ever ran what was before
 TAKES_AWAY = (migrations.RemoveField, migrations.DeleteModel, migrations.RenameField, migrations.RenameModel)
 
 
@@ -42,6 +41,6 @@ def test_every_migration_is_safe_beside_the_version_before():
     ours = {
         name: migration
         for (app, name), migration in MigrationLoader(None).disk_migrations.items()
-        if app == "portal" and not migration.initial and name not in BEFORE_THE_FIRST_RELEASE
+        if app == "portal" and not migration.initial
     }
     assert [finding for name, migration in sorted(ours.items()) for finding in unsafe(name, migration.operations)] == []
