@@ -21,11 +21,13 @@ def shot(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.evaluate("scrollTo(0, 0)")
             page.wait_for_timeout(60)
             page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
             complaints |= {f"{name}, {scheme}: {one}" for one in page.evaluate(CONTRAST)}
         sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         complaints |= {f"{name}: scrolls sideways by {sideways} at {width}"} if sideways > 0 else set()
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    page.set_viewport_size(before)
+    if before is not None:
+        page.set_viewport_size(before)
     assert not complaints, "\n".join(sorted(complaints))
