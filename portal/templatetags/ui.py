@@ -184,7 +184,9 @@ def action(label: str, href: str, icon_name: str = "", style: str = "", ask: str
 
 @register.filter
 def said(value: Any) -> str:
-    """A value of an audit event's detail in words: mappings as "key: value", lists with commas."""
+    """A value in words: mappings as "key: value", lists with commas, true and false as they are typed."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, dict):
         return ", ".join(f"{name}: {said(one)}" for name, one in value.items())
     return ", ".join(said(one) for one in value) if isinstance(value, list) else str(value)

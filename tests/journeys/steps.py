@@ -83,6 +83,7 @@ def make_environment(page: Page, template: str, name: str) -> None:
 
 def deployed(page: Page) -> None:
     expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Follow the deployment")).to_have_count(0, timeout=60_000)
 
 
 def delete(page: Page, kind: str, name: str) -> None:

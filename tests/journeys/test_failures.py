@@ -23,7 +23,7 @@ def test_a_stack_that_rolls_back_says_its_first_cause_and_is_mended_by_editing(p
     page.get_by_label("Pause").fill("0")
     page.get_by_role("button", name="Deploy the changes").click()
     deployed(page)
-    expect(page.get_by_text("TopicArn")).to_be_visible()
+    expect(page.get_by_text("TopicArn", exact=True)).to_be_visible()
     shot(page, "deployment-succeeded")
     delete(page, "environment", "first-try")
 

@@ -72,6 +72,7 @@ def test_an_environment_is_made_and_deleted_without_a_mouse(visit: Visit, worksh
     page.keyboard.press("Control+A")
     page.keyboard.type("9")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Create the environment")).to_be_visible()
     tab_to(page, "Create the environment")
     page.keyboard.press("Space")
     expect(page.get_by_role("heading", name="by-hand")).to_be_visible()
@@ -83,6 +84,7 @@ def test_an_environment_is_made_and_deleted_without_a_mouse(visit: Visit, worksh
     tab_to(page, "Type by-hand to confirm")
     page.keyboard.type("by-hand")
     page.keyboard.press("Enter")
+    expect(page.get_by_text("by-hand is being deleted.")).to_be_visible()
     gone(page, "environment", "by-hand")
 
 

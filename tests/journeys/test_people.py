@@ -44,7 +44,7 @@ def test_a_developer_makes_services_of_their_team_and_reads_the_rest(visit: Visi
     asks(page, "Delete", "team platform")
     page.goto("/services/accounting/instances/live/")
     asks(page, "Edit inputs", "team platform")
-    expect(page.get_by_text("QueueUrl")).to_be_visible()
+    expect(page.get_by_text("QueueUrl", exact=True)).to_be_visible()
     shot(page, "instance-of-another-team")
 
     make_service(page, "checkout", "shared")

@@ -15,7 +15,7 @@ def aws_processes(product: Product) -> list[int]:
     """The embedded AWS among the children of this product's supervisor."""
     supervisor = product.processes[-1].pid
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return [int(pid) for pid in children if "ministack" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [int(pid) for pid in children if "aws_process" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def change_seats(page: Page, name: str, seats: str) -> None:

@@ -100,3 +100,11 @@ def test_an_action_that_somebody_may_not_take_says_whom_to_ask():
     assert draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}").count('href="/x/"') == 0
     assert "Ask an admin" in draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}")
     assert 'href="/x/"' in draw("{% action 'Edit' '/x/' %}")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (["north", "south"], "north, south"), ({"a": [1, False]}, "a: 1, false"), ("word", "word")],
+)
+def test_values_are_said_as_people_write_them(value, text):
+    assert ui.said(value) == text

@@ -59,7 +59,10 @@ def steps(deployment: Deployment) -> list[dict[str, str]]:
     at = PHASES.index(phase)
     failed = deployment.status in {DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED}
     removing = deployment.kind == DeploymentKind.DELETE
-    labels = {DeploymentPhase.APPLYING: "Removing" if removing else "Applying", DeploymentPhase.FINISHED: "Finished"}
+    labels = {
+        DeploymentPhase.APPLYING: "Removing" if removing else "Applying",
+        DeploymentPhase.FINISHED: "Failed" if failed else "Finished",
+    }
     shown = [each for each in PHASES if not (removing and each == DeploymentPhase.RENDERING)]
     made = []
     for each in shown:
