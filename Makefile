@@ -12,11 +12,12 @@ OWN_ASSETS := $(shell find static/css static/js static/img templates portal/web 
 DATABASE_TESTS := tests/actions tests/queries tests/rules tests/web
 TOOLING := DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory:
 
-.PHONY: help run setup test bench check format lock browser
+.PHONY: help run setup test soak bench check format lock browser
 
 help:
 	@echo 'make run      set everything up and serve the product on http://127.0.0.1:$$PORT (default 8000)'
 	@echo 'make test     every test, browser journeys included, on SQLite and on PostgreSQL'
+	@echo 'make soak     faults with full counts, up to two hours; writes docs/faults.md'
 	@echo 'make bench    speed and memory beside peers and limits; ROWS="P-V1 P-W3" for some rows'
 	@echo 'make check    format, lint, types, import contracts, migrations, deploy checks'
 	@echo 'make format   write the code in the house style'
@@ -55,6 +56,9 @@ test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp browser
 	@CHROMIUM="$$(bin/find-chromium)" $(PYTHON) -m pytest $(PYTEST_ARGS) tests
 	@echo 'Again on PostgreSQL: the tests that use the database'
 	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest $(PYTEST_ARGS) $(DATABASE_TESTS)
+
+soak: .venv/dev.stamp .venv-aws/aws.stamp
+	@$(PYTHON) -m tests.faults.soak $(SOAK)
 
 bench: .venv/dev.stamp staticfiles/assets.stamp
 	@$(PYTHON) -m tests.bench $(ROWS)

@@ -1,0 +1,151 @@
+"""Every row with its full counts, and the report of what became of it.
+
+    python -m tests.faults.soak [--share 1.0] [--seconds 7200] [--rows 1 2 8] [--seed 1] [--into docs]
+
+Writes ``faults.md`` and ``faults.json``. Rows that the time did not suffice for are named as not run. Exits with 1 when
+a row failed, or a control did not.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.aws import ROOT
+from tests.faults.rows.base import commit, counts
+from tests.faults.rows.table import ROWS
+
+PACKAGES = ("django", "celery", "kombu", "redis", "boto3")
+START_SECONDS = 60
+
+
+def play(number: int, *, share: float, seed: int, control: bool, left: float) -> dict[str, Any]:
+    """The figures of one run in a process of its own; or why there are none."""
+    row = ROWS[number]
+    bound = min(left, 3 * counts(row, 0 if control else share)["seconds"] + 60 * row.full.get("minutes", 0) * share)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.faults.rows", str(number), f"--seed={seed}", f"--share={share}"),
+            *(["--control"] if control else []),
+        ],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        out, errors = process.communicate(timeout=bound + START_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+        return {"row": number, "title": row.title, "failures": [f"did not end within {bound + START_SECONDS:.0f} s"]}
+    if not out.strip():
+        return {"row": number, "title": row.title, "failures": [errors[-800:]]}
+    return dict(json.loads(out.splitlines()[-1]))
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "commit": commit(),
+        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "database": os.environ.get("FAULTS_DATABASE_URL", "sqlite").split(":")[0],
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def soak(numbers: Iterable[int], *, share: float, seconds: float, seed: int) -> dict[str, Any]:
+    until = time.monotonic() + seconds
+    runs = []
+    skipped = []
+    for number in numbers:
+        if until - time.monotonic() < START_SECONDS:
+            skipped.append(number)
+            continue
+        run = {
+            "row": number,
+            "title": ROWS[number].title,
+            "protected": play(number, share=share, seed=seed, control=False, left=until - time.monotonic()),
+            "control": play(number, share=share, seed=seed, control=True, left=max(60.0, until - time.monotonic())),
+        }
+        runs.append(run)
+        print(_line(run), flush=True)
+    return {"machine": machine(), "share": share, "seed": seed, "runs": runs, "not_run": skipped}
+
+
+def _line(run: Mapping[str, Any]) -> str:
+    verdict = "ok" if not (run["protected"]["failures"] or run["control"]["failures"]) else "FAILED"
+    return f"row {run['row']:>2} {verdict}: {run['title']}"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """``docs/faults.md``: the fixed part, then the figures."""
+    machine = report["machine"]
+    lines = [
+        (Path(__file__).parent / "report.md").read_text(),
+        f"Commit {machine['commit']}, {machine['when']}, {machine['system']} with {machine['cores']} cores, Python "
+        f"{machine['python']}, {machine['database']}, "
+        + ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+        + ".",
+        "",
+        f"Seed {report['seed']}; {report['share']:.0%} of the full counts, and never less than the small ones.",
+        "",
+        "| Row | What was done | Harm | Harm to the control | Other figures |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for run in report["runs"]:
+        cells = []
+        for found in (run["protected"], run["control"]):
+            if "harm" not in found:
+                cells.append("; ".join(found["failures"]).replace("\n", " "))
+                continue
+            harm = {name: value for name, value in found["harm"].items() if value}
+            cells.append(_pairs(harm) if harm else "none")
+        protected = run["protected"]
+        figures = {
+            name: value for name, value in protected.get("figures", {}).items() if isinstance(value, int | float)
+        }
+        figures["seconds"] = protected.get("seconds", 0)
+        without = ", ".join(run["control"].get("control", []))
+        lines.append(
+            f"| {run['row']}: {run['title']} | {_pairs(protected.get('faults', {}))} | {cells[0]} "
+            f"| {cells[1]} (without: {without}) | {_pairs(figures)} |"
+        )
+    if report["not_run"]:
+        lines += ["", f"Not run, for want of time: rows {', '.join(map(str, report['not_run']))}."]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
+    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, default=7200)
+    parser.add_argument("--rows", type=int, nargs="*", default=sorted(ROWS))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--into", type=Path, default=ROOT / "docs")
+    options = parser.parse_args()
+    report = soak(options.rows, share=options.share, seconds=options.seconds, seed=options.seed)
+    (options.into / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
+    (options.into / "faults.md").write_text(page(report))
+    bad = [run["row"] for run in report["runs"] if run["protected"]["failures"] or run["control"]["failures"]]
+    return 1 if bad or report["not_run"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

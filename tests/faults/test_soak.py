@@ -1,0 +1,27 @@
+"""The report says what happened, also when something went wrong."""
+
+from typing import Any
+
+from tests.faults.soak import page
+
+
+def run(harm: dict[str, int], failures: list[str]) -> dict[str, Any]:
+    return {"faults": {"kills": 3}, "harm": harm, "figures": {"recovery_p95_seconds": 2.5}, "failures": failures}
+
+
+def report(protected: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]:
+    machine = {"commit": "abc", "when": "today", "system": "Linux", "cores": 2, "python": "3.11", "database": "sqlite"}
+    runs = [{"row": 1, "title": "kill -9", "protected": protected, "control": control}]
+    return {"machine": {**machine, "packages": {}}, "share": 0.1, "seed": 1, "runs": runs, "not_run": [2, 4]}
+
+
+def test_a_good_run_has_no_harm_and_its_control_has():
+    text = page(report(run({"lost": 0}, []), {**run({"lost": 4}, []), "control": ["lease"]}))
+    assert "| 1: kill -9 | kills 3 | none | lost 4 (without: lease) | recovery p95 seconds 2.5, seconds 0 |" in text
+    assert "10% of the full counts" in text
+    assert "Not run, for want of time: rows 2, 4." in text
+
+
+def test_a_run_that_never_ended_says_so():
+    broken = {"row": 1, "title": "kill -9", "failures": ["did not end within 60 s"]}
+    assert "| did not end within 60 s |" in page(report(broken, run({"lost": 4}, [])))
