@@ -57,6 +57,12 @@ def still_ours(row: DueWork) -> None:
     record(row, lease_until=from_now(settings.LEASE_SECONDS))
 
 
+def renew(row: DueWork) -> bool:
+    """Whether the row is claimed by us still; then its lease begins anew. A row that was released is left alone."""
+    claimed = type(row)._default_manager.filter(pk=row.pk, fence=row.fence, lease_owner=row.lease_owner)
+    return bool(claimed.exclude(lease_owner="").update(lease_until=from_now(settings.LEASE_SECONDS)))
+
+
 def record(row: DueWork, **fields: Any) -> None:
     """Write while the fence is ours. Raises LostClaim, and writes nothing, when it is not."""
     written = type(row)._default_manager.filter(pk=row.pk, fence=row.fence).update(**fields)

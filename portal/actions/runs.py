@@ -16,7 +16,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, rendering
+from portal.actions import claims, contexts, heartbeats, rendering
+from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import part_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
@@ -46,11 +47,14 @@ def drive(deployment_id: UUID | str) -> None:
         deployment = claims.claim(Deployment, deployment_id)
         if deployment is None:
             return
+        crashpoint("after_claim")
         try:
-            _step(deployment)
+            with heartbeats.kept(deployment):
+                _step(deployment)
         except claims.LostClaim as lost:
             log.warning("stale write dropped: %s", lost)
             return
+        crashpoint("after_commit")
 
 
 def _step(deployment: Deployment) -> None:
@@ -98,6 +102,7 @@ def _render(deployment: Deployment) -> None:
         return finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
     except PortalError as refusal:
         return finish(deployment, Outcome("failed", reason=refusal.message, next_action="retry"))
+    crashpoint("after_rendering_before_commit")
     return claims.release(
         deployment,
         wait=0,
@@ -146,11 +151,13 @@ def _advance(deployment: Deployment) -> None:
     job = _job(deployment)
     if deployment.intent_at is None:
         claims.record(deployment, intent_at=Now())
+        crashpoint("after_intent")
     claims.still_ours(deployment)
     try:
         result = engines.engine(deployment.engine).advance(job, deployment.handle or None)
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
+    crashpoint("after_call_before_commit")
     if isinstance(result, Outcome):
         return finish(deployment, result)
     if isinstance(result, Unclear):
@@ -169,6 +176,7 @@ def _wait(deployment: Deployment, progress: Progress) -> None:
             last_modified_at=Now(),
         )
         add_events(deployment, progress.events)
+        crashpoint("before_commit_of_progress")
 
 
 def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:

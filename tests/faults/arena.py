@@ -40,6 +40,8 @@ class Arena:
         settings: dict[str, str] | None = None,
     ):
         self.directory = Path(tempfile.mkdtemp(prefix="faults-"))
+        self.crashes = self.directory / "crashes"  # a file here ends the worker that passes the point of that name
+        self.crashes.mkdir()
         self.random = random.Random(seed)
         self.wanted = workers
         self.without = ",".join(without) or "-"
@@ -66,6 +68,7 @@ class Arena:
             DJANGO_SETTINGS_MODULE="portal.settings",
             DEUTERON_EMBEDDED="true",
             DATA_DIR=str(self.directory),
+            DEUTERON_CRASHPOINTS=str(self.crashes),
             DATABASE_URL=os.environ.get("FAULTS_DATABASE_URL", f"sqlite:///{self.directory / 'db.sqlite3'}"),
             BROKER_URL=f"redis+socket://{self.socket}",
             SECRET_KEY="only-for-this-run",

@@ -18,8 +18,11 @@ from tests.faults.work import Work
 Size = Mapping[str, float]
 
 
-def lives(work: Work, count: int, seconds: float) -> None:
-    """``count`` environments are made; then two of three are updated, and one of six is deleted after that."""
+def lives(work: Work, count: int, seconds: float, *, cancels: bool = False) -> None:
+    """``count`` environments are made; then two of three are updated, and one of six is deleted after that.
+
+    With ``cancels`` every other update is cancelled soon after it began.
+    """
     until = time.monotonic() + seconds
     stages = {f"env-{number}": 0 for number in range(count)}
     for name in stages:
@@ -32,6 +35,8 @@ def lives(work: Work, count: int, seconds: float) -> None:
                 continue
             if stage == 0 and number % 3:
                 work.tried(work.update, name, 2)
+                if cancels and number % 2:
+                    work.tried(work.cancel, name)
                 stages[name] = 1
             elif stage == 1 and number % 6 == 1:
                 work.tried(work.delete, name)
@@ -176,6 +181,48 @@ def _lease() -> float:
     return float(settings.LEASE_SECONDS)
 
 
+def crash(arena: Arena, work: Work, size: Size) -> Result:
+    """Workers die at each named point, again and again, while environments are made, changed, cancelled and deleted."""
+    from portal.actions.crashpoints import POINTS
+
+    fired = dict.fromkeys(POINTS, 0)
+    stopping = threading.Event()
+
+    def arm() -> None:
+        armed: set[str] = set()
+        while not stopping.wait(0.1):
+            for name in sorted(armed):
+                if not (arena.crashes / name).exists():
+                    armed.discard(name)
+                    fired[name] += 1
+            waiting = [name for name in POINTS if fired[name] < size["each"] and name not in armed]
+            if waiting and not armed:
+                name = min(waiting, key=lambda name: fired[name])
+                (arena.crashes / name).touch()
+                armed.add(name)
+
+    thread = threading.Thread(target=arm, daemon=True)
+    thread.start()
+    until = time.monotonic() + size["seconds"]
+    lives(work, int(size["environments"]), size["seconds"], cancels=True)
+    number = int(size["environments"])
+    while min(fired.values()) < size["each"] and time.monotonic() < until - 10:
+        work.create(f"env-{number}")
+        number += 1
+        work.wait(5)
+    stopping.set()
+    thread.join()
+    for name in POINTS:
+        (arena.crashes / name).unlink(missing_ok=True)
+    work.wait(max(0.1, until - time.monotonic()))
+    found = verdict(arena, work)
+    return Result(
+        faults=dict(fired),
+        harm={"doubled": found["doubled"], "stuck": found["stuck"]},
+        figures={"accepted": len(work.accepted), "calls": len(arena.liar.entries)},
+    )
+
+
 def poison(arena: Arena, work: Work, size: Size) -> Result:
     """Whoever asks AWS for a poisoned stack dies. Others go on."""
     from portal.actions.runs import MAX_ATTEMPTS
@@ -239,6 +286,15 @@ def _rows() -> list[Row]:
             small={"environments": 12, "seconds": 60},
             full={"environments": 600, "seconds": 900},
             patience=10,
+        ),
+        Row(
+            3,
+            "workers die at each named point",
+            crash,
+            ("names", "lease", "poller"),
+            small={"environments": 6, "each": 2, "seconds": 60},
+            full={"environments": 60, "each": 50, "seconds": 900},
+            arena={"workers": 3, "lease": 1.5},
         ),
         Row(
             4,
