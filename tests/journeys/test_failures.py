@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.journeys.looking import shot
-from tests.journeys.steps import begin_environment, create, delete, deployed, make_environment, review
+from tests.journeys.steps import begin_environment, create, deployed, make_environment, review
 
 
 def test_a_stack_that_rolls_back_says_its_first_cause_and_is_mended_by_editing(page: Page, workshop: str) -> None:
@@ -25,7 +25,6 @@ def test_a_stack_that_rolls_back_says_its_first_cause_and_is_mended_by_editing(p
     deployed(page)
     expect(page.get_by_text("TopicArn", exact=True)).to_be_visible()
     shot(page, "deployment-succeeded")
-    delete(page, "environment", "first-try")
 
 
 def test_a_running_update_is_followed_and_cancelled(page: Page, workshop: str) -> None:
@@ -40,4 +39,3 @@ def test_a_running_update_is_followed_and_cancelled(page: Page, workshop: str) -
     expect(page.get_by_text("Cancelled", exact=True).first).to_be_visible(timeout=60_000)
     page.goto("/environments/patient/")
     expect(page.get_by_text("1 changed")).to_have_count(0)
-    delete(page, "environment", "patient")

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Visit
 from tests.journeys.looking import shot
-from tests.journeys.steps import begin_environment, begin_service, create, delete, deployed, make_environment, review
+from tests.journeys.steps import begin_environment, begin_service, create, make_environment, review
 
 
 def make_service(page: Page, name: str, environment: str) -> None:
@@ -49,14 +49,11 @@ def test_a_developer_makes_services_of_their_team_and_reads_the_rest(visit: Visi
 
     make_service(page, "checkout", "shared")
     expect(page.get_by_text("payments").first).to_be_visible()
-    delete(page, "service", "checkout")
 
     platform.goto("/environments/shared/delete/")
     expect(platform.get_by_text("It cannot be deleted now")).to_be_visible()
     expect(platform.get_by_text("accounting/live")).to_be_visible()
     shot(platform, "environment-blocked")
-    delete(platform, "service", "accounting")
-    delete(platform, "environment", "shared")
 
 
 def test_two_presses_make_one_environment(page: Page, visit: Visit, workshop: str) -> None:
@@ -71,6 +68,3 @@ def test_two_presses_make_one_environment(page: Page, visit: Visit, workshop: st
     expect(other).to_have_url("/environments/only-one/")
     page.goto("/deployments/?q=only-one")
     expect(page.locator("#rows tbody tr")).to_have_count(1)
-    page.goto("/environments/only-one/")
-    deployed(page)
-    delete(page, "environment", "only-one")
