@@ -48,6 +48,7 @@ def make_site(folder: Path) -> Site:
         "DATA_DIR": str(folder),
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "BROKER_URL": "redis://127.0.0.1:9/0",
+        "LOG_LEVEL": "WARNING",
         "SECRET_KEY": "only-for-this-run-of-a-portal-that-answers-nobody-but-the-bench",
     }
     made = subprocess.run(

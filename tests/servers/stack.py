@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import boto3
 import requests
 from cryptography.fernet import Fernet
 
@@ -22,11 +24,23 @@ LEASE = 4.0  # seconds
 START_SECONDS = 60.0
 
 
+def cloudformation(stack: "Stack") -> Any:
+    """A client of the emulator itself, in the stack's account."""
+    return boto3.client(
+        "cloudformation",
+        endpoint_url=stack.aws.upstream,
+        region_name="us-east-1",
+        aws_access_key_id=stack.account,
+        aws_secret_access_key="embedded",
+    )
+
+
 class Stack:
     """One portal with a database, a broker and files of its own. ``close`` ends every process."""
 
     def __init__(self, postgres: Postgres, aws: EmbeddedAws, folder: Path) -> None:
         self.postgres, self.aws, self.folder = postgres, aws, folder
+        self.account = f"{secrets.randbelow(9 * 10**11) + 10**11:012d}"  # of its own, on the emulator that all share
         self.image = folder / "image"
         self.image.mkdir()
         compose.lay_out(self.image)
@@ -40,7 +54,8 @@ class Stack:
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "POSTGRES_PASSWORD": postgres.password,
             "AWS_ENDPOINT_URL": aws.endpoint,
-            "AWS_ACCESS_KEY_ID": aws.account,
+            "AWS_ACCESS_KEY_ID": self.account,
+            "PORTAL_ACCOUNT_ID": self.account,
             "AWS_SECRET_ACCESS_KEY": "embedded",
             "AWS_REGION": "us-east-1",
             "LEASE_SECONDS": str(LEASE),

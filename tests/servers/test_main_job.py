@@ -4,12 +4,11 @@ import subprocess
 import time
 from collections import Counter
 
-import boto3
 import pytest
 
 from portal.embedded.samples import pack_sample
 from tests.servers.person import Person
-from tests.servers.stack import Stack, wait_until
+from tests.servers.stack import Stack, cloudformation, wait_until
 
 ENVIRONMENTS = 8  # at least
 START_EVERY = 0.8  # seconds
@@ -33,14 +32,13 @@ def publish_sample(person: Person, stack: Stack) -> None:
     person.post(f"{version}publish/", {"reason": "tried"})
 
 
-def live_stacks(endpoint: str) -> Counter[str]:
+def live_stacks(stack: Stack) -> Counter[str]:
     """How many live stacks there are for each environment, by the tag that names it."""
-    client = boto3.client("cloudformation", endpoint_url=endpoint, region_name="us-east-1")
     found: Counter[str] = Counter()
-    for page in client.get_paginator("describe_stacks").paginate():
-        for stack in page["Stacks"]:
-            tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-            if "proton:environment" in tags and stack["StackStatus"] != "DELETE_COMPLETE":
+    for page in cloudformation(stack).get_paginator("describe_stacks").paginate():
+        for row in page["Stacks"]:
+            tags = {tag["Key"]: tag["Value"] for tag in row.get("Tags", [])}
+            if "proton:environment" in tags and row["StackStatus"] != "DELETE_COMPLETE":
                 found[tags["proton:environment"].rpartition("/")[2]] += 1
     return found
 
@@ -72,7 +70,7 @@ def test_an_admin_deploys_while_one_of_three_workers_is_killed_every_few_seconds
 
     assert killed_at_work == KILLS
     assert stack.sql("SELECT DISTINCT status FROM portal_deployment") == "SUCCEEDED"
-    assert {name: live_stacks(stack.aws.upstream)[name] for name in names} == dict.fromkeys(names, 1)
+    assert {name: live_stacks(stack)[name] for name in names} == dict.fromkeys(names, 1)
     assert "VpcId" in ada.get("/environments/env-0/")
 
     health = subprocess.run(

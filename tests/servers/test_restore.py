@@ -6,12 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 
 from tests.aws import ROOT
 from tests.servers.person import Person
-from tests.servers.stack import Stack, wait_until
+from tests.servers.stack import Stack, cloudformation, wait_until
 
 pytestmark = pytest.mark.fault
 
@@ -29,10 +28,9 @@ def moving_on(stack: Stack, when: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def aws_now(endpoint: str) -> dict[str, tuple[str, str, str]]:
+def aws_now(stack: Stack) -> dict[str, tuple[str, str, str]]:
     """Each stack by its name: ARN, status, when it was changed."""
-    client = boto3.client("cloudformation", endpoint_url=endpoint, region_name="us-east-1")
-    pages = client.get_paginator("describe_stacks").paginate()
+    pages = cloudformation(stack).get_paginator("describe_stacks").paginate()
     return {
         stack["StackName"]: (stack["StackId"], stack["StackStatus"], str(stack.get("LastUpdatedTime")))
         for page in pages
@@ -56,7 +54,7 @@ def test_an_old_backup_is_reconciled_and_destroys_nothing(stack: Stack, aws_acco
     stack.postgres.run("pg_dump", "--format=custom", f"--file={dump}", database=stack.database)
     moving_on(stack, "after")
     assert stack.manage("reconcile", "--clock-skew=0").stdout == "nothing differs\n"
-    left = aws_now(stack.aws.upstream)
+    left = aws_now(stack)
 
     restore(stack, dump)
     told = stack.manage("reconcile", "--hold", "--clock-skew=0", check=False)
@@ -71,7 +69,7 @@ def test_an_old_backup_is_reconciled_and_destroys_nothing(stack: Stack, aws_acco
 
     stack.up(workers=2)
     time.sleep(3)  # long enough for every worker to look for work several times
-    assert aws_now(stack.aws.upstream) == left
+    assert aws_now(stack) == left
     assert stack.sql("SELECT phase FROM portal_deployment WHERE status = 'IN_PROGRESS'") == "attention"
 
     ada = Person(stack.address)
@@ -84,4 +82,4 @@ def test_an_old_backup_is_reconciled_and_destroys_nothing(stack: Stack, aws_acco
         "the deployment that was held",
         stack.log("worker"),
     )
-    assert aws_now(stack.aws.upstream) == left
+    assert aws_now(stack) == left
