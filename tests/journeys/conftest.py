@@ -32,7 +32,7 @@ FLAGS = [
 ]
 START_SECONDS = 90.0
 SCREENSHOTS = ROOT / ".artifacts" / "screenshots"
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=20_000)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_code_that_cannot_work_is_found_and_needs_a_reason_to_be_published(
     new_template(page, "Environment", name)
     upload(page, tar_gz(bundle))
     findings = page.locator("#findings")
-    expect(findings).to_contain_text(place)
+    expect(findings).to_contain_text(place, timeout=60_000)
     expect(findings).to_contain_text(said)
     shot(page, f"version-{name}")
     page.get_by_role("link", name="Publish").first.click()
