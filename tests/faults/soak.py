@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def soak(numbers: Iterable[int], *, share: float, seconds: float, seed: int) -> dict[str, Any]:
+def soak(numbers: Sequence[int], *, share: float, seconds: float, seed: int) -> Iterator[dict[str, Any]]:
+    """The report after each row; rows that are still to come, or that the time did not suffice for, are not run."""
     until = time.monotonic() + seconds
-    runs = []
-    skipped = []
+    runs: list[dict[str, Any]] = []
+    about = {"machine": machine(), "share": share, "seed": seed, "runs": runs}
     for number in numbers:
         if until - time.monotonic() < START_SECONDS:
-            skipped.append(number)
-            continue
+            break
         run = {
             "row": number,
             "title": ROWS[number].title,
@@ -82,7 +82,7 @@ def soak(numbers: Iterable[int], *, share: float, seconds: float, seed: int) -> 
         }
         runs.append(run)
         print(_line(run), flush=True)
-    return {"machine": machine(), "share": share, "seed": seed, "runs": runs, "not_run": skipped}
+        yield {**about, "not_run": list(numbers[len(runs) :])}
 
 
 def _line(run: Mapping[str, Any]) -> str:
@@ -140,9 +140,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--into", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
-    report = soak(options.rows, share=options.share, seconds=options.seconds, seed=options.seed)
-    (options.into / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
-    (options.into / "faults.md").write_text(page(report))
+    report: dict[str, Any] = {"runs": [], "not_run": options.rows}
+    for report in soak(options.rows, share=options.share, seconds=options.seconds, seed=options.seed):
+        (options.into / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
+        (options.into / "faults.md").write_text(page(report))
     bad = [run["row"] for run in report["runs"] if run["protected"]["failures"] or run["control"]["failures"]]
     return 1 if bad or report["not_run"] else 0
 
