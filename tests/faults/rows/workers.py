@@ -77,10 +77,10 @@ class Recoveries:
 
 
 def kill(arena: Arena, work: Work, size: Size) -> Result:
-    done = {"kills": 0}
+    done = {"kills": 0, "flushes": 0}
     recoveries = Recoveries()
     stopping = threading.Event()
-    wanted = int(size["kills"])
+    wanted, flushes = int(size["kills"]), int(size["flushes"])
     chance = random.Random(arena.random.random())
 
     def mid_call(action: str, stack: str, call: Call) -> None:
@@ -94,6 +94,9 @@ def kill(arena: Arena, work: Work, size: Size) -> Result:
             done["kills"] += 1
             recoveries.killed(arena.kill())
             recoveries.look()
+            if done["flushes"] < flushes and done["kills"] * flushes >= done["flushes"] * wanted:
+                done["flushes"] += 1
+                arena.flush()
         while not stopping.wait(0.2):
             recoveries.look()
 
@@ -270,11 +273,11 @@ def _rows() -> list[Row]:
     return [
         Row(
             1,
-            "kill -9 of workers in the middle of deployments",
+            "kill -9 of workers in the middle of deployments, and a broker that forgets everything",
             kill,
             ("names", "lease", "poller"),
-            small={"environments": 24, "kills": 12, "seconds": 60},
-            full={"environments": 550, "kills": 200, "seconds": 900},
+            small={"environments": 100, "kills": 30, "flushes": 10, "seconds": 150},
+            full={"environments": 550, "kills": 200, "flushes": 50, "seconds": 900},
             patience=10,
             arena=options,
         ),
