@@ -34,7 +34,7 @@ def row_s3(effort: Effort, place: Place) -> Iterator[Line]:
         environment = place.site.environment | {"BROKER_URL": address}
         peer = clean_environment() | {"PYTHONPATH": str(folder), "CELERY_BROKER_URL": address}
         found = compare(
-            lambda: servers.worker_start("portal", environment, folder),
+            lambda: servers.worker_start("portal", {**environment, "LOG_LEVEL": "INFO"}, folder),
             lambda: servers.worker_start("bare", peer, folder),
             effort.starts,
         )
