@@ -6,6 +6,7 @@ from portal.models.bundles import Bundle
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
 from portal.models.environments import Environment
+from portal.models.identity import ExternalIdentity, RecoveryCode, SignInThrottle, Totp
 from portal.models.keys import AccessKey
 from portal.models.people import Team, User
 from portal.models.services import Service, ServiceChange, ServiceInstance, ServicePipeline
@@ -23,16 +24,20 @@ __all__ = [
     "DeploymentEvent",
     "Draft",
     "Environment",
+    "ExternalIdentity",
     "Output",
     "ProvisionedResource",
+    "RecoveryCode",
     "Service",
     "ServiceChange",
     "ServiceInstance",
     "ServicePipeline",
+    "SignInThrottle",
     "Team",
     "Template",
     "TemplateMajor",
     "TemplateVersion",
+    "Totp",
     "UsageRecord",
     "User",
 ]

@@ -3,12 +3,14 @@
 from django.conf import settings
 from django.db import models
 
+from portal.models.fields import SecretField
+
 
 class AccessKey(models.Model):
     """An AWS-style access key of a person. The secret is needed to check signatures, so it is encrypted, not hashed."""
 
     key_id = models.CharField(max_length=32, primary_key=True)
-    secret = models.TextField()  # encrypted: portal.secrets
+    secret = SecretField()
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_keys")
     account_id = models.CharField(max_length=12)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,27 @@
+"""Columns of our own."""
+
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+
+class SecretField(models.TextField):
+    """Holds a token of ``portal.secrets``, never the secret. Being of this class, ``rotate_keys`` looks after it."""
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+
+def secret_columns() -> list[tuple[type[models.Model], str]]:
+    """Every column that holds secrets, in a steady order."""
+    return sorted(
+        (
+            (model, column.attname)
+            for model in apps.get_models()
+            for column in model._meta.concrete_fields
+            if isinstance(column, SecretField)
+        ),
+        key=lambda found: (found[0]._meta.db_table, found[1]),
+    )
