@@ -1,7 +1,7 @@
 """Encryption at rest. ENCRYPTION_KEYS holds Fernet keys: the first one writes, all read, so keys can be changed.
 
-Every value has a data key of its own, wrapped by a key of ENCRYPTION_KEYS (AES-256-GCM both). Value and data key are bound
-to the place where they are kept, so that a token that is moved to another row or column is refused.
+Every value has a data key of its own, wrapped by a key of ENCRYPTION_KEYS (AES-256-GCM both). Value and data key are
+bound to the place where they are kept, so that a token that is moved to another row or column is refused.
 A token is ``v2.<id of the key>.<wrapped data key>.<value>``. Fernet tokens of older rows are still read.
 """
 
@@ -128,7 +128,7 @@ def decrypt(token: str, *, place: Place) -> str:
 
 
 def rewrap(token: str, *, place: Place) -> str:
-    """The same secret under the newest key: its data key is wrapped anew. Raises ImproperlyConfigured as decrypt does."""
+    """The same secret under the newest key: its data key is wrapped anew. Raises what decrypt raises."""
     if token.startswith(newest()):
         return token
     if not token.startswith(f"{VERSION}."):

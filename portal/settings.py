@@ -162,7 +162,9 @@ OIDC_VIEWER_GROUPS = env_list("OIDC_VIEWER_GROUPS", "")
 OIDC_TEAM_PREFIX = os.environ.get("OIDC_TEAM_PREFIX", "")
 SOCIALACCOUNT_ADAPTER = "portal.web.oidc.Adapter"
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_LOGIN_ON_GET = True  # a form would be stopped by form-action in the content policy; state and PKCE guard it
+SOCIALACCOUNT_LOGIN_ON_GET = (
+    True  # a form would be stopped by form-action in the content policy; state and PKCE guard it
+)
 ACCOUNT_EMAIL_VERIFICATION = "none"
 
 SESSION_COOKIE_SAMESITE = "Lax"

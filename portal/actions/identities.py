@@ -1,7 +1,7 @@
 """People who sign in at an identity provider. Its groups decide role and teams, anew at every sign-in.
 
-A person is known by issuer and subject alone. Names and e-mail addresses can be chosen or change hands, so they never lead
-to somebody who exists: an admin links a person who has a password here to their subject, or nobody does.
+A person is known by issuer and subject alone. Names and e-mail addresses can be chosen or change hands, so they never
+lead to somebody who exists: an admin links a person who has a password here to their subject, or nobody does.
 """
 
 import re
@@ -185,7 +185,10 @@ def _only_admins(by: User) -> None:
 
 
 def link(*, by: User, user: User, subject: str) -> ExternalIdentity:
-    """Whoever is ``subject`` at OIDC_ISSUER is this person from now on. Raises Invalid at /subject, Conflict when taken."""
+    """Whoever is ``subject`` at OIDC_ISSUER is this person from now on.
+
+    Raises Invalid at /subject, Conflict when somebody else is linked to it.
+    """
     _only_admins(by)
     subject = subject.strip()
     if not settings.OIDC_ISSUER:

@@ -1,7 +1,7 @@
 """Trying to come in: who must wait, and what is recorded.
 
-A try is counted before it is checked, so that tries side by side cannot outrun the count. Unknown names are counted like
-known ones, so that waiting tells nobody which names exist.
+A try is counted before it is checked, so that tries side by side cannot outrun the count. Unknown names are counted
+like known ones, so that waiting tells nobody which names exist.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ KEPT = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Limit:
-    """So many failures are free; then a wait of ``first``, which doubles with each further failure up to ``longest``."""
+    """So many failures are free; then a wait of ``first``, which doubles with each further one up to ``longest``."""
 
     free: int
     first: timedelta

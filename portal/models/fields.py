@@ -1,6 +1,6 @@
 """Columns of our own."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import models
@@ -8,6 +8,11 @@ from django.db import models
 
 class SecretField(models.TextField):
     """Holds a token of ``portal.secrets``, never the secret. Being of this class, ``rotate_keys`` looks after it."""
+
+    if TYPE_CHECKING:  # what a type checker should know: a row's attribute is text
+
+        def __get__(self, row: Any, owner: Any = None) -> Any: ...
+        def __set__(self, row: Any, value: str) -> None: ...
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, _, args, kwargs = super().deconstruct()

@@ -7,7 +7,10 @@ from portal.models.fields import SecretField
 
 
 class ExternalIdentity(models.Model):
-    """Who a person is at an identity provider. Issuer and subject name one person there for ever; names and e-mail do not."""
+    """Who a person is at an identity provider.
+
+    Issuer and subject name one person there for ever; names and e-mail addresses do not.
+    """
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="external_identity"

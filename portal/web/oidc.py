@@ -1,4 +1,7 @@
-"""Sign-in by OpenID Connect: allauth goes to the provider and checks what comes back; who that is, the portal decides."""
+"""Sign-in by OpenID Connect.
+
+allauth goes to the provider and checks what comes back; who that is and what they may do, the portal decides.
+"""
 
 import logging
 from typing import Any

@@ -15,7 +15,10 @@ OPEN = {"totp", "totp-start", "totp-confirm", "sign-out", "health-live", "health
 
 
 class EnrolmentMiddleware:
-    """Leads to the set-up of the app from every page. Sessions end when an app is taken away, so what is kept there holds."""
+    """Leads to the set-up of the app from every page.
+
+    Sessions end when an app is taken away, so what they say of a second factor holds.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]):
         self.get_response = get_response

@@ -117,7 +117,7 @@ def stored(db):
     cast = [rows.person() for _ in range(4)]
     known = {}
     for person in cast:
-        key, known[person.pk] = people.create_access_key(by=person, user=person)
+        _, known[person.pk] = people.create_access_key(by=person, user=person)
     totp.start(by=cast[0])
     return known
 

@@ -25,6 +25,8 @@ class Command(BaseCommand):
             self.stderr.write("")
         self.stdout.write(f"{done.rotated} secrets rotated, {done.left} left")
         if done.unreadable:
-            self.stdout.write(f"{done.unreadable} cannot be read: their key is not in ENCRYPTION_KEYS, or they were moved")
+            self.stdout.write(
+                f"{done.unreadable} cannot be read: their key is not in ENCRYPTION_KEYS, or they were moved"
+            )
         if done.left:
             sys.exit(1)
