@@ -81,7 +81,7 @@ def update_user(
         if (locked.role, locked.is_active) != before:
             locked.end_sessions()
         locked.save(update_fields=["role", "is_active", "session_epoch"])
-        if is_active is not None:  # an admin's word: no group of the identity provider takes it back
+        if locked.is_active != before[1]:  # an admin's word: no group of the identity provider takes it back
             ExternalIdentity.objects.filter(user=locked).update(access_lost_at=None)
         if teams is not None:
             locked.teams.set(teams)

@@ -161,6 +161,26 @@ def test_an_admin_links_and_unlinks(provider, client):
     assert (who(hers), ExternalIdentity.objects.count()) == ("", 0)
 
 
+def test_nobody_links_their_own_page_by_asking_the_provider_for_it(provider, client):
+    client.force_login(rows.person("maria", Role.VIEWER))
+    is_known_as(provider, "s-13", preferred_username="mallory", groups=["ops"])
+    sign_in(provider, client, "s-13", f"{START}?process=connect")
+    assert (who(client), ExternalIdentity.objects.get().user.username) == ("mallory", "mallory")
+
+
+def test_a_person_whose_groups_are_gone_comes_back_with_them_after_an_admin_only_changed_teams(provider, client):
+    boss, payments = rows.person("boss"), rows.team("payments")
+    is_known_as(provider, "s-14", preferred_username="maria", groups=["dev"])
+    sign_in(provider, client, "s-14")
+    is_known_as(provider, "s-14", preferred_username="maria", groups=[])
+    sign_in(provider, client, "s-14")
+    people.update_user(by=boss, user=User.objects.get(username="maria"), teams=[payments], is_active=False)
+    is_known_as(provider, "s-14", preferred_username="maria", groups=["dev"])
+    sign_in(provider, client, "s-14")
+    maria = User.objects.get(username="maria")
+    assert (who(client), list(maria.teams.all())) == ("maria", [payments])
+
+
 def test_one_subject_is_one_person_and_only_admins_link(provider):
     boss, maria = rows.person("boss"), rows.person("maria", Role.PLATFORM)
     identities.link(by=boss, user=maria, subject="s-9")
