@@ -18,6 +18,7 @@ from portal.actions.names import unless_taken
 from portal.enums import Role
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.models import ExternalIdentity, Team, User
+from portal.queries import rights
 from provisioning.problems import Problem
 
 UNUSUAL = re.compile(r"[^0-9A-Za-z_-]+")
@@ -179,17 +180,12 @@ def _record(user: User) -> None:
     )
 
 
-def _only_admins(by: User) -> None:
-    if not by.at_least(Role.ADMIN):
-        raise Forbidden("People and teams are managed by admins. Ask an admin.")
-
-
 def link(*, by: User, user: User, subject: str) -> ExternalIdentity:
     """Whoever is ``subject`` at OIDC_ISSUER is this person from now on.
 
     Raises Invalid at /subject, Conflict when somebody else is linked to it.
     """
-    _only_admins(by)
+    rights.require(by, Role.ADMIN)
     subject = subject.strip()
     if not settings.OIDC_ISSUER:
         raise Conflict("There is no identity provider: OIDC_ISSUER is not set.")
@@ -215,7 +211,7 @@ def link(*, by: User, user: User, subject: str) -> ExternalIdentity:
 
 def unlink(*, by: User, user: User) -> None:
     """Nobody becomes this person at the identity provider any more. Ends their sessions."""
-    _only_admins(by)
+    rights.require(by, Role.ADMIN)
     with transaction.atomic():
         locked = User.objects.select_for_update().get(pk=user.pk)
         if ExternalIdentity.objects.filter(user=locked).delete()[0]:

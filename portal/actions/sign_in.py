@@ -6,6 +6,7 @@ like known ones, so that waiting tells nobody which names exist.
 
 import hashlib
 import hmac
+import ipaddress
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,8 +57,20 @@ def _said(seconds: int) -> str:
     return f"{-(-seconds // 60)} minutes"
 
 
+def _source(address: str) -> str:
+    """Who has one IPv6 address has 2^64 of them: they count as one."""
+    try:
+        one = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(one, ipaddress.IPv4Address):
+        return str(one)
+    return str(one.ipv4_mapped or ipaddress.ip_network((one, 64), strict=False))
+
+
 def _key(kind: str, of: str) -> str:
     """A digest that cannot be turned back without the server's key. One name written in two ways is one key."""
+    of = _source(of) if kind == "address" else of
     name = unicodedata.normalize("NFKC", of).strip().casefold()
     digest = hmac.new(settings.SECRET_KEY.encode(), f"{kind}\0{name}".encode(errors="replace"), hashlib.sha256)
     return f"{kind}:{digest.hexdigest()}"
@@ -99,7 +112,7 @@ def take_try(*, account: str, address: str = "", kind: str = "account") -> None:
 
 def _record_block(kind: str, account: str, address: str, wait: timedelta) -> None:
     """What was typed is named only when it is a person's name: it may be a password."""
-    known = User.objects.filter(username=account).exists()
+    known = account.isprintable() and User.objects.filter(username=account).exists()
     audit.record(
         by=None,
         action="sign_in.block",

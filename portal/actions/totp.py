@@ -15,8 +15,9 @@ from django.db.models.functions import Now
 
 from portal.actions import audit
 from portal.enums import Role
-from portal.errors import Conflict, Forbidden, Invalid
+from portal.errors import Conflict, Invalid
 from portal.models import RecoveryCode, Totp, User
+from portal.queries import rights
 from portal.secrets import decrypt, encrypt, place_of
 from provisioning.problems import Problem
 
@@ -163,8 +164,8 @@ def turn_off(*, by: User) -> None:
 
 def reset(*, by: User | None, user: User) -> None:
     """Somebody's, when the device is lost; ``by`` is None for a command on the server. Ends their sessions."""
-    if by is not None and not by.at_least(Role.ADMIN):
-        raise Forbidden("People are managed by admins. Ask an admin.")
+    if by is not None:
+        rights.require(by, Role.ADMIN)
     _remove(by=by, user=user, action="totp.reset")
 
 

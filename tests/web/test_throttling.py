@@ -110,6 +110,18 @@ def test_one_name_written_in_many_ways_is_one_account(client):
     assert [attempt(client, name).status_code for name in spellings] == [422] * 5 + [429]
 
 
+def test_a_name_that_no_database_takes_is_counted_like_any_other(client):
+    assert statuses(client, "a\0b", 6) == [422] * 5 + [429]
+
+
+def test_addresses_of_one_ipv6_network_are_one(client, monkeypatch):
+    few = sign_in.Limit(3, timedelta(minutes=1), timedelta(minutes=15), timedelta(minutes=15))
+    monkeypatch.setitem(sign_in.LIMITS, "address", few)
+    sources = ["2001:db8::1", "2001:db8::2", "2001:db8::3:4", "2001:db8::5", "2001:db8:0:1::1"]
+    found = [attempt(client, f"name{at}", REMOTE_ADDR=source).status_code for at, source in enumerate(sources)]
+    assert found == [422, 422, 422, 429, 422]
+
+
 def test_one_address_that_tries_many_names_waits(client, monkeypatch):
     few = sign_in.Limit(3, timedelta(minutes=1), timedelta(minutes=15), timedelta(minutes=15))
     monkeypatch.setitem(sign_in.LIMITS, "address", few)

@@ -17,12 +17,13 @@ class Command(BaseCommand):
 
         def show(done: key_rotation.Rotation) -> None:
             seen = done.rotated + done.overtaken + done.unreadable
-            self.stderr.write(f"\r{seen} of {total} secrets", ending="")
+            self.stdout.write(f"\r{seen} of {total} secrets", ending="")
+            self.stdout.flush()
 
-        showing = total > 0 and sys.stderr.isatty()
+        showing = total > 0 and self.stdout.isatty()
         done = key_rotation.rotate(progress=show) if showing else key_rotation.rotate()
         if showing:
-            self.stderr.write("")
+            self.stdout.write("")
         self.stdout.write(f"{done.rotated} secrets rotated, {done.left} left")
         if done.unreadable:
             self.stdout.write(
