@@ -1,9 +1,10 @@
 """Reading templates and their versions."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Invalid, NotFound
@@ -21,6 +22,7 @@ from provisioning.bundle import Bundle, Kind
 from provisioning.problems import Problem
 from provisioning.schema import Schema
 
+VERSION_ARN = re.compile(r"(environment|service)-template/([^:]+):(\d{1,18})\.(\d{1,18})", re.ASCII)
 USABLE = (TemplateVersionStatus.DRAFT, TemplateVersionStatus.PUBLISHED)
 
 
@@ -187,3 +189,40 @@ def resolve(user: User, template: Template, major: int, minor: int | None) -> Te
             [Problem("/version", f"Version {found.number} cannot be used: {found.get_status_display().lower()}.")],
         )
     return found
+
+
+def with_recommended_minor(rows: QuerySet[TemplateVersion]) -> QuerySet[TemplateVersion]:
+    """Adds ``best_minor``: the highest published minor of the row's major, or None. Also what the wire shows of it."""
+    best = _published(OuterRef("template")).filter(major=OuterRef("major"))
+    return (
+        rows.annotate(best_minor=Subquery(best.values("minor")[:1]))
+        .select_related("template")
+        .prefetch_related("compatible_environments")
+    )
+
+
+def versions_visible_to(user: User, template: Template) -> QuerySet[TemplateVersion]:
+    """Published versions; every registered one for those who may use drafts."""
+    rows = TemplateVersion.objects.filter(template=template)
+    return rows if may_use_drafts(user) else rows.filter(status=TemplateVersionStatus.PUBLISHED)
+
+
+def one_of_each_major(user: User, template: Template) -> QuerySet[TemplateVersion]:
+    """The recommended minor of each major; where nothing is published, the newest that this person may see."""
+    other = versions_visible_to(user, template).filter(major=OuterRef("major"))
+    published_first = other.annotate(
+        rank=Case(When(status=TemplateVersionStatus.PUBLISHED, then=0), default=1)
+    ).order_by("rank", "-minor")
+    return versions_visible_to(user, template).filter(pk=Subquery(published_first.values("pk")[:1]))
+
+
+def version_by_arn(arn: str) -> TemplateVersion | None:
+    """The version of an ARN of ours, or None."""
+    match = VERSION_ARN.fullmatch(arn.partition(":proton:")[2].partition(":")[2].partition(":")[2])
+    if match is None:
+        return None
+    return (
+        TemplateVersion.objects.select_related("template")
+        .filter(template__kind=match[1].upper(), template__name=match[2], major=int(match[3]), minor=int(match[4]))
+        .first()
+    )
