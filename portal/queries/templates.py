@@ -1,11 +1,11 @@
 """Reading templates and their versions."""
 
-import re
 from functools import lru_cache
 from typing import Any
 
 from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 
+from portal import arns
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Invalid, NotFound
 from portal.models import Bundle as BundleRow
@@ -22,7 +22,6 @@ from provisioning.bundle import Bundle, Kind
 from provisioning.problems import Problem
 from provisioning.schema import Schema
 
-VERSION_ARN = re.compile(r"(environment|service)-template/([^:]+):(\d{1,18})\.(\d{1,18})", re.ASCII)
 USABLE = (TemplateVersionStatus.DRAFT, TemplateVersionStatus.PUBLISHED)
 
 
@@ -218,11 +217,9 @@ def one_of_each_major(user: User, template: Template) -> QuerySet[TemplateVersio
 
 def version_by_arn(arn: str) -> TemplateVersion | None:
     """The version of an ARN of ours, or None."""
-    match = VERSION_ARN.fullmatch(arn.partition(":proton:")[2].partition(":")[2].partition(":")[2])
-    if match is None:
+    parsed = arns.parse(arn)
+    if parsed is None or parsed.kind != "template_version":
         return None
-    return (
-        TemplateVersion.objects.select_related("template")
-        .filter(template__kind=match[1].upper(), template__name=match[2], major=int(match[3]), minor=int(match[4]))
-        .first()
-    )
+    kind, name, major, minor = parsed.names
+    rows = TemplateVersion.objects.select_related("template").filter(template__kind=kind.upper(), template__name=name)
+    return rows.filter(major=int(major), minor=int(minor)).first()

@@ -61,3 +61,20 @@ def page(
     if len(found) <= size:
         return found, None
     return found[:size], _write(question, key(found[size - 1]))
+
+
+def page_of_list(
+    rows: Sequence[Any],
+    *,
+    key: Callable[[Any], str],
+    question: Sequence[Any],
+    max_results: int | None,
+    next_token: str | None,
+) -> tuple[list[Any], str | None]:
+    """The same for what is not a table of its own: ``rows`` are sorted by ``key``."""
+    size = max_results or DEFAULT_SIZE
+    after = str(_read(question, next_token, 1)[0]) if next_token else ""
+    found = [row for row in rows if key(row) > after][: size + 1]
+    if len(found) <= size:
+        return found, None
+    return found[:size], _write(question, [key(found[size - 1])])
