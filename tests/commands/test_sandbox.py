@@ -24,7 +24,7 @@ PROBES = {
     "root of the first process": "ls /proc/1/root/root && echo OUT",
     "signal the supervisor": "kill -0 {pid} && echo OUT",
     "metadata": "exec 5<>/dev/tcp/169.254.169.254/80 && echo OUT",
-    "metadata over the proxy": "curl -sf -m 5 http://169.254.169.254/latest/meta-data/ && echo OUT",
+    "metadata over the proxy": "curl -sf -m 5 169.254.169.254/latest/meta-data/ && echo OUT",
     "metadata in IPv6": "curl -sf -m 5 '[fd00:ec2::254]/' && echo OUT",
     "a port of this machine": "exec 5<>/dev/tcp/127.0.0.1/{port} && echo OUT",
     "a port of this machine over the proxy": "curl -sf -m 5 http://127.0.0.1:{port}/ && echo OUT",
