@@ -195,11 +195,10 @@ def _basic_form(stamp: str) -> str:
         _incomplete("'Date' must read as RFC 1123 says, or YYYYMMDDTHHMMSSZ.")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _seconds(stamp: str) -> int:
     try:
-        parts = (stamp[0:4], stamp[4:6], stamp[6:8], stamp[9:11], stamp[11:13], stamp[13:15])
-        return calendar.timegm(datetime(*map(int, parts)).timetuple())
+        return calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
         _incomplete("The timestamp of the request is no time.")
 

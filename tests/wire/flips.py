@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from portal.wire.sigv4 import Request
 
@@ -21,8 +22,8 @@ def flips(request: Request, chance: random.Random) -> Iterator[tuple[str, Reques
         elif part == "body":
             yield part, replace(request, body=_flip(request.body, chance))
         else:
-            value = _flip(getattr(request, part).encode("latin-1"), chance).decode("latin-1")
-            yield part, replace(request, **{part: value})
+            changed: Any = _flip(getattr(request, part).encode("latin-1"), chance).decode("latin-1")
+            yield part, replace(request, **{part: changed})
 
 
 def _flip(text: bytes, chance: random.Random) -> bytes:

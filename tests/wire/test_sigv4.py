@@ -90,7 +90,9 @@ def test_the_request_line_is_taken_undecoded_from_the_server():
 
 def without(name: str, **headers: str):
     request = signed()
-    return replace(request, headers={key: value for key, value in (request.headers | headers).items() if key != name})
+    return replace(
+        request, headers={key: value for key, value in {**request.headers, **headers}.items() if key != name}
+    )
 
 
 def authorized(old: str, new: str, request=None):
@@ -108,7 +110,7 @@ def with_header(name: str, value: str):
 def forged(names: str, **headers: str):
     """Signed by the holder of the secret over ``names`` only, which botocore would never do."""
     request = signed()
-    request = replace(request, headers=request.headers | headers)
+    request = replace(request, headers={**request.headers, **headers})
     stamp = request.headers["x-amz-date"]
     date = stamp[:8]
     lines = "".join(f"{name}:{request.headers.get(name, '')}\n" for name in names.split(";"))

@@ -1,5 +1,7 @@
 """Short-lived keys from /sts/, asked for by the real SDK."""
 
+from typing import Any
+
 import boto3
 import pytest
 from botocore.config import Config
@@ -13,6 +15,7 @@ from tests.factories import rows
 from tests.wire.signing import signed
 
 pytestmark = pytest.mark.django_db(transaction=True)
+SPEAKERS: list[Any] = []
 
 
 @pytest.fixture
@@ -20,8 +23,16 @@ def ada():
     return rows.person("ada", Role.DEVELOPER)
 
 
+@pytest.fixture(autouse=True)
+def speakers():
+    """A kept connection would keep a thread of the server, and that one of the database."""
+    yield
+    while SPEAKERS:
+        SPEAKERS.pop().close()
+
+
 def speak(live_server, key_id, secret, token=None, region="us-east-1"):
-    return boto3.client(
+    made = boto3.client(
         "sts",
         endpoint_url=f"{live_server.url}/sts/",
         region_name=region,
@@ -30,6 +41,8 @@ def speak(live_server, key_id, secret, token=None, region="us-east-1"):
         aws_session_token=token,
         config=Config(retries={"total_max_attempts": 1}),
     )
+    SPEAKERS.append(made)
+    return made
 
 
 @pytest.fixture
