@@ -20,7 +20,7 @@ from portal.models import AuditEvent, AuditHead
 from portal.seals import GENESIS, Seal
 
 log = logging.getLogger(__name__)
-BATCH = 500
+BATCH = 100  # a lock that is held for a tenth of a second at most
 EXPORT_EVERY = timedelta(hours=1)
 FILE = "heads.jsonl"
 
@@ -72,7 +72,7 @@ def _seal_batch() -> int | None:
             event.seal_key, event.seal = seals.seal(seals.event_text(event.digest))
             head.seq, head.digest = event.seq, event.digest
         if events:
-            AuditEvent.objects.bulk_update(events, ["seq", "previous", "digest", "seal", "seal_key"], batch_size=100)
+            AuditEvent.objects.bulk_update(events, ["seq", "previous", "digest", "seal", "seal_key"], batch_size=50)
         if events or not seals.is_current(Seal(head.seal_key, head.seal)):  # so that an old key can be taken away
             head.seal_key, head.seal = seals.seal(seals.head_text(head.seq, head.digest))
             head.save(update_fields=["seq", "digest", "seal", "seal_key"])

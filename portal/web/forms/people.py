@@ -61,7 +61,7 @@ class PasswordForm(Form):
 class KeyForm(Form):
     account_id = forms.ChoiceField(
         label="AWS account",
-        help_text="The account that calls with this key come from. An environment account answers for its connections.",
+        help_text="The account that calls with this key come from: the management account, or that of an environment.",
     )
 
     def __init__(self, *args: Any, accounts: Mapping[str, str], **kwargs: Any):
