@@ -61,6 +61,7 @@ class PasswordForm(Form):
 class KeyForm(Form):
     account_id = forms.ChoiceField(
         label="AWS account",
+        required=False,
         help_text="The account that calls with this key come from: the management account, or that of an environment.",
     )
 
