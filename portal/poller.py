@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from portal import logs
 
@@ -93,6 +93,7 @@ def _forever(stop: threading.Event, threads: int) -> None:
                         pool.submit(_then_forget, under_way, model, drive, pk)
             except Exception:
                 log.exception("looking for due rows failed; trying again")
+    connections.close_all()
 
 
 def start(threads: int = 4) -> threading.Event:

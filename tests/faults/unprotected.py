@@ -147,10 +147,10 @@ def _target() -> None:
     real = sigv4._canonical_value
     signed: dict[str, str] = {}
 
-    def value(name: str, given: str | None) -> str:
-        return real(name, signed.setdefault(name, given or "") if name == "x-amz-target" else given)
+    def first(name: str, value: str | None) -> str:
+        return real(name, signed.setdefault(name, value or "") if name == "x-amz-target" else value)
 
-    sigv4._canonical_value = value
+    sigv4._canonical_value = first
 
 
 PROTECTIONS: dict[str, Callable[[], None]] = {
