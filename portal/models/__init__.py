@@ -3,6 +3,7 @@
 from portal.models.accounts import AccountSettings, AwsAccount
 from portal.models.audit import AuditEvent, AuditHead
 from portal.models.bundles import Bundle
+from portal.models.creations import Creation
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
 from portal.models.environments import Environment
@@ -21,6 +22,7 @@ __all__ = [
     "AwsAccount",
     "Bundle",
     "CompatibleEnvironment",
+    "Creation",
     "Deployment",
     "DeploymentEvent",
     "Draft",

@@ -1,1 +1,1 @@
-"""The AWS door: AWS Proton's own API, signed with Signature Version 4, and short-lived keys for it."""
+"""The Proton API: AWS JSON 1.0 on ``POST /``, driven by botocore's own service model."""

@@ -19,7 +19,7 @@ LEGACY_STS_REGION = "us-east-1"  # older clients sign for the global STS, whatev
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Authenticated:
     """The person behind a call, the AWS account that it comes from, and what it may speak about.
 
     ``scope`` is the ARN of one resource, or "" for all that the person may do. ``parent_id`` is the access key behind a
@@ -39,7 +39,7 @@ class Caller:
         return self.key_id.startswith(keys.SESSION_PREFIX)
 
 
-def authenticate(request: Request, *, service: str = "proton") -> Caller:
+def authenticate(request: Request, *, service: str = "proton") -> Authenticated:
     """Raises Refused. One statement; a second one once a minute, which writes down that the key was used."""
     found: keys.Key | None = None
 
@@ -55,7 +55,9 @@ def authenticate(request: Request, *, service: str = "proton") -> Caller:
     if found is None:  # nobody knows the key of the decoy
         raise Refused("InvalidSignatureException", sigv4.MISMATCH)
     _check_state(found, signed)
-    caller = Caller(found.user, found.account_id, found.key_id, found.parent_id, found.purpose, found.scope, signed)
+    caller = Authenticated(
+        found.user, found.account_id, found.key_id, found.parent_id, found.purpose, found.scope, signed
+    )
     throttle.take(found.parent_id or found.key_id)
     key_use.note(found.parent_id or found.key_id)
     return caller

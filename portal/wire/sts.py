@@ -17,7 +17,7 @@ from portal import logs
 from portal.actions import replies, session_keys
 from portal.errors import PortalError
 from portal.wire import callers, sigv4
-from portal.wire.callers import Caller
+from portal.wire.callers import Authenticated
 
 log = logging.getLogger(__name__)
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -87,12 +87,12 @@ def _error(request_id: str, code: str, message: str, status: int) -> HttpRespons
     return HttpResponse(text, content_type="text/xml", status=status)
 
 
-def _get_caller_identity(caller: Caller, parameters: Mapping[str, str]) -> str:
+def _get_caller_identity(caller: Authenticated, parameters: Mapping[str, str]) -> str:
     arn = f"arn:aws:iam::{caller.account_id}:user/{caller.user.username}"
     return f"<UserId>AIDA{caller.user.pk:017d}</UserId><Account>{caller.account_id}</Account><Arn>{escape(arn)}</Arn>"
 
 
-def _get_session_token(caller: Caller, parameters: Mapping[str, str]) -> str:
+def _get_session_token(caller: Authenticated, parameters: Mapping[str, str]) -> str:
     if caller.is_session:
         raise Failure("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
     if parameters.get("SerialNumber") or parameters.get("TokenCode"):
@@ -120,7 +120,7 @@ def _get_session_token(caller: Caller, parameters: Mapping[str, str]) -> str:
     )
 
 
-def _assume_role(caller: Caller, parameters: Mapping[str, str]) -> str:
+def _assume_role(caller: Authenticated, parameters: Mapping[str, str]) -> str:
     raise Failure(
         "AccessDenied",
         "This portal has no roles to assume: what a key may do is its person's role in the portal. Use the access key "
@@ -129,7 +129,7 @@ def _assume_role(caller: Caller, parameters: Mapping[str, str]) -> str:
     )
 
 
-ACTIONS: dict[str, Callable[[Caller, Mapping[str, str]], str]] = {
+ACTIONS: dict[str, Callable[[Authenticated, Mapping[str, str]], str]] = {
     "AssumeRole": _assume_role,
     "GetCallerIdentity": _get_caller_identity,
     "GetSessionToken": _get_session_token,
