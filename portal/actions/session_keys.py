@@ -1,9 +1,9 @@
 """Short-lived access keys with session tokens: for people through AWS STS, and for the product's own jobs."""
 
 import secrets
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
-from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,12 +22,13 @@ KEPT_AFTER_END = timedelta(days=1)  # so that a client is told that it expired
 BATCH = 500
 
 
-class Issued(NamedTuple):
+@dataclass(frozen=True)
+class Issued:
     """``secret`` and ``token`` are known to the receiver only, from here on."""
 
     key: SessionKey
-    secret: str
-    token: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
 
 
 def issue(

@@ -1,6 +1,6 @@
 """Finding an access key with its person: the first statement of every call at the AWS door."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import connection
 from django.utils import timezone
@@ -29,10 +29,10 @@ class Key:
     """
 
     key_id: str
-    secret: str
+    secret: str = field(repr=False)
     account_id: str
     revoked: bool
-    token_hash: str
+    token_hash: str = field(repr=False)
     expired: bool
     parent_id: str
     purpose: str

@@ -6,7 +6,7 @@ An SDK that retries within a second sends the same signature, quite legitimately
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from django.db import DatabaseError
 
@@ -19,11 +19,12 @@ PATIENCE_SECONDS = 2.0
 PAUSE_SECONDS = 0.05
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True)
+class Reply:
     """What goes back: the HTTP status and the body."""
 
     status: int
-    body: str
+    body: str = field(repr=False)
 
 
 def once(signed: Signed, run: Callable[[], Reply]) -> Reply:

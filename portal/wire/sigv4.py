@@ -10,7 +10,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -53,8 +53,8 @@ class Request:
     method: str
     path: str
     query: str
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class Signed:
     """What the signature vouches for. ``token`` is "" without a session token; ``at`` is in seconds since 1970."""
 
     key_id: str
-    token: str
-    signature: str
+    token: str = field(repr=False)
+    signature: str = field(repr=False)
     date: str
     region: str
     service: str

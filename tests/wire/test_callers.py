@@ -178,3 +178,12 @@ def test_no_limit_is_a_rate_of_nothing(settings):
     for _ in range(10):
         throttle.take("a")
     assert len(throttle._buckets) == 0
+
+
+def test_nothing_secret_is_shown_where_values_are_printed(ada, key):
+    issued = session_keys.issue(by=ada, user=ada, account_id=ACCOUNT, parent_id=key["key_id"])
+    request = signed(key_id=issued.key.key_id, secret=issued.secret, token=issued.token, body=b'{"spec": "c4n4ry"}')
+    shown = repr([issued, request, callers.authenticate(request), callers.keys.find(issued.key.key_id)])
+    row = SessionKey.objects.get()
+    secrets = [issued.secret, issued.token, row.secret, row.token_hash, "c4n4ry", request.headers["authorization"]]
+    assert [secret for secret in secrets if secret in shown] == []
