@@ -30,7 +30,7 @@ TARGET = re.compile(r"[A-Za-z0-9_]+\.[A-Za-z0-9_]+", re.ASCII)
 PATH = re.compile(r"/[!$&-;=@-Z_a-z~%]*", re.ASCII)  # RFC 3986; what is not in it never comes unencoded
 PAIR = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+=(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})*", re.ASCII)
 MAY_HOLD_A_COMMA = {"x-amz-user-agent"}  # in all others a comma means that a server joined two headers into one
-STATUS = {"MissingAuthenticationTokenException": 403}  # as AWS: all others 400
+STATUS = {"ThrottlingException": 400}  # all others 403: who cannot prove who they are is refused
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS access key id, "
     "secret access key and signing method."
@@ -42,7 +42,7 @@ class Refused(Exception):
 
     def __init__(self, code: str, message: str):
         self.code, self.message = code, message
-        self.status = STATUS.get(code, 400)
+        self.status = STATUS.get(code, 403)
         super().__init__(f"{code}: {message}")
 
 

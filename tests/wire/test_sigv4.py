@@ -244,9 +244,9 @@ def test_a_stranger_cannot_tell_an_unknown_key_from_a_wrong_secret():
     assert answers[0] == answers[1]
 
 
-def test_statuses_are_those_of_aws():
+def test_who_is_not_known_is_forbidden_and_who_calls_too_often_is_asked_to_wait():
     codes = ("MissingAuthenticationTokenException", INCOMPLETE, WRONG, "ThrottlingException")
-    assert [sigv4.Refused(code, "").status for code in codes] == [403, 400, 400, 400]
+    assert [sigv4.Refused(code, "").status for code in codes] == [403, 403, 403, 400]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/", "http://127.0.0.1:8000/aws/proton/?a=1&b=2%2F3"])
