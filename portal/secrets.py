@@ -28,7 +28,7 @@ UNREADABLE = "a stored secret was written with a key that is not in ENCRYPTION_K
 
 @dataclass(frozen=True)
 class Place:
-    """Where a secret is kept: a column of one row. The row's primary key must be known before it is encrypted."""
+    """Where a secret is kept: a column of one row, which ``key`` tells from the others."""
 
     table: str
     column: str
@@ -40,10 +40,11 @@ class Place:
 
 
 def place_of(row: Any, column: str) -> Place:
-    """The place of ``column`` in this row of a model."""
-    if row.pk is None:
+    """The place of a SecretField in this row of a model. Raises ValueError while the row is not known by its key."""
+    keys = [getattr(row, name) for name in row._meta.get_field(column).bound_to]
+    if None in keys:
         raise ValueError(f"{type(row).__name__} has no primary key yet, so that nothing can be bound to it")
-    return Place(row._meta.db_table, column, str(row.pk))
+    return Place(row._meta.db_table, column, "/".join(map(str, keys)))
 
 
 @dataclass(frozen=True)

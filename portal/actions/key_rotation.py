@@ -34,7 +34,8 @@ def left() -> int:
 
 def _rows(model: type[models.Model], column: str) -> Iterator[models.Model]:
     """In batches by primary key, so that rows that stay as they are do not come again."""
-    rows = _waiting(model, column).only("pk", column)
+    bound_to = model._meta.get_field(column).bound_to
+    rows = _waiting(model, column).only(column, *bound_to)
     batch = list(rows[:BATCH])
     while batch:
         yield from batch

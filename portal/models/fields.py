@@ -7,7 +7,14 @@ from django.db import models
 
 
 class SecretField(models.TextField):
-    """Holds a token of ``portal.secrets``, never the secret. Being of this class, ``rotate_keys`` looks after it."""
+    """Holds a token of ``portal.secrets``, never the secret. Being of this class, ``rotate_keys`` looks after it.
+
+    The token is bound to the row's primary key, or to the columns ``bound_to`` where that is not known beforehand.
+    """
+
+    def __init__(self, *args: Any, bound_to: tuple[str, ...] = ("pk",), **kwargs: Any):
+        self.bound_to = bound_to
+        super().__init__(*args, **kwargs)
 
     if TYPE_CHECKING:  # what a type checker should know: a row's attribute is text
 

@@ -10,9 +10,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import models
 
-from portal import secrets
-from portal.actions import key_rotation, people, totp
-from portal.models import AccessKey, Totp
+from portal import secrets, vault
+from portal.actions import key_rotation, people, replies, totp
+from portal.models import AccessKey, SessionKey, Totp, WireReply
 from portal.models.fields import SecretField, secret_columns
 from portal.secrets import Place, decrypt, encrypt, place_of, rewrap
 from tests.factories import rows
@@ -107,18 +107,37 @@ def test_no_column_that_is_called_like_a_secret_is_forgotten():
     assert forgotten == NO_SECRETS
     assert {(model.__name__, column) for model, column in secret_columns()} >= {
         ("AccessKey", "secret"),
+        ("SessionKey", "secret"),
         ("Totp", "secret"),
+        ("WireReply", "body"),
     }
+
+
+def test_the_aws_door_names_the_places_that_its_rows_have():
+    for row, column, place in (
+        (AccessKey(key_id="AKIA1"), "secret", vault.key_place("AKIA1")),
+        (SessionKey(key_id="ASIA1"), "secret", vault.key_place("ASIA1")),
+        (WireReply(key_id="AKIA1", signature="ab"), "body", vault.reply_place("AKIA1", "ab")),
+    ):
+        assert place_of(row, column) == place
+
+
+def test_nothing_is_bound_to_a_row_without_a_key():
+    with pytest.raises(ValueError, match="no primary key yet"):
+        place_of(Totp(), "secret")
 
 
 @pytest.fixture
 def stored(db):
-    """Five secrets under the key of the settings: each person's."""
+    """Six secrets under the key of the settings: four access keys, one app, and an answer of the AWS door."""
     cast = [rows.person() for _ in range(4)]
     known = {}
     for person in cast:
         _, known[person.pk] = people.create_access_key(by=person, user=person)
     totp.start(by=cast[0])
+    replies.begin("AKIA1", "ab")
+    replies.finish("AKIA1", "ab", 200, "{}")
+    replies.begin("AKIA1", "cd")
     return known
 
 
@@ -138,13 +157,14 @@ def run() -> tuple[str, int]:
 def test_rotation_leaves_nothing_behind_and_does_nothing_the_second_time(stored, settings, monkeypatch):
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     settings.ENCRYPTION_KEYS = [new_key(), *settings.ENCRYPTION_KEYS]
-    assert key_rotation.left() == 5
-    assert run() == ("5 secrets rotated, 0 left\n", 0)
+    assert key_rotation.left() == 6
+    assert run() == ("6 secrets rotated, 0 left\n", 0)
     settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS[:1]
     before = sorted(AccessKey.objects.values_list("secret", flat=True))
     assert (readable(stored), run()) == (True, ("0 secrets rotated, 0 left\n", 0))
     assert sorted(AccessKey.objects.values_list("secret", flat=True)) == before
     assert len(totp.secret_of(Totp.objects.get())) == 32
+    assert replies.earlier("AKIA1", "ab") == (200, "{}")
 
 
 def test_rotation_that_was_killed_goes_on_where_it_was(stored, settings):
@@ -156,8 +176,8 @@ def test_rotation_that_was_killed_goes_on_where_it_was(stored, settings):
 
     with pytest.raises(KeyboardInterrupt):
         key_rotation.rotate(progress=die)
-    assert (key_rotation.left(), readable(stored)) == (3, True)
-    assert run() == ("3 secrets rotated, 0 left\n", 0)
+    assert (key_rotation.left(), readable(stored)) == (4, True)
+    assert run() == ("4 secrets rotated, 0 left\n", 0)
 
 
 def test_what_was_written_meanwhile_is_not_overwritten(stored, settings):
@@ -169,7 +189,7 @@ def test_what_was_written_meanwhile_is_not_overwritten(stored, settings):
             AccessKey.objects.filter(pk=last.pk).update(secret=encrypt("new", place=place_of(last, "secret")))
 
     done = key_rotation.rotate(progress=change)
-    assert (done.rotated, done.overtaken, done.left) == (4, 1, 0)
+    assert (done.rotated, done.overtaken, done.left) == (5, 1, 0)
     last.refresh_from_db()
     assert decrypt(last.secret, place=place_of(last, "secret")) == "new"
 
@@ -180,5 +200,5 @@ def test_secrets_of_a_key_that_is_gone_are_counted_and_the_rest_goes_on(stored, 
     AccessKey.objects.filter(pk=first.pk).update(secret=moved.secret)
     settings.ENCRYPTION_KEYS = [new_key(), *settings.ENCRYPTION_KEYS]
     said, code = run()
-    assert (said.splitlines()[0], code) == ("4 secrets rotated, 1 left", 1)
+    assert (said.splitlines()[0], code) == ("5 secrets rotated, 1 left", 1)
     assert said.splitlines()[1].startswith("1 cannot be read")

@@ -140,6 +140,19 @@ def _lock() -> None:
     connection.close()
 
 
+def _target() -> None:
+    """The operation that a caller signed is not looked at."""
+    from portal.wire import sigv4
+
+    real = sigv4._canonical_value
+    signed: dict[str, str] = {}
+
+    def first(name: str, value: str | None) -> str:
+        return real(name, signed.setdefault(name, value or "") if name == "x-amz-target" else value)
+
+    sigv4._canonical_value = first
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "names": _names,
     "lease": _lease,
@@ -152,4 +165,5 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "renewals": _renewals,
     "cancelling": _cancelling,
     "lock": _lock,
+    "target": _target,
 }

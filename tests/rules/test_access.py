@@ -104,6 +104,7 @@ PUBLIC = {
     "health-live",
     "health-ready",
     "metrics",
+    "sts",  # signed, no session
 }
 
 
