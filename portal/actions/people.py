@@ -17,7 +17,7 @@ from portal.actions import audit
 from portal.actions.names import check_name, unless_taken
 from portal.enums import Role
 from portal.errors import Conflict, Forbidden, Invalid
-from portal.models import AccessKey, Team, User
+from portal.models import AccessKey, ExternalIdentity, Team, User
 from provisioning.problems import Problem
 
 KEYS_PER_PERSON = 2
@@ -66,31 +66,44 @@ def update_user(
     teams: Iterable[Team] | None = None,
     is_active: bool | None = None,
 ) -> User:
-    """None leaves a member as it is. Raises Conflict where nobody would be admin any more."""
+    """None leaves a member as it is. A new role, or losing access, ends the person's sessions.
+
+    Raises Conflict where nobody would be admin any more.
+    """
     _only_admins(by)
     with transaction.atomic():
         admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk")
         others = [admin for admin in admins if admin.pk != user.pk]  # locked, so that two cannot step down at once
         locked = User.objects.select_for_update().get(pk=user.pk)
+        before = (locked.role, locked.is_active)
         locked.role = locked.role if role is None else Role(role)
         locked.is_active = locked.is_active if is_active is None else is_active
         if not others and not locked.is_admin:
             raise Conflict("Somebody must stay admin: make another person admin first.")
-        locked.save(update_fields=["role", "is_active"])
+        if (locked.role, locked.is_active) != before:
+            locked.end_sessions()
+        locked.save(update_fields=["role", "is_active", "session_epoch"])
+        if locked.is_active != before[1]:  # an admin's word: no group of the identity provider takes it back
+            ExternalIdentity.objects.filter(user=locked).update(access_lost_at=None)
         if teams is not None:
             locked.teams.set(teams)
         audit.record(
             by=by, action="user.update", target=f"user/{user.username}", role=locked.role, active=locked.is_active
         )
-    user.refresh_from_db(fields=["role", "is_active"])
+    user.refresh_from_db(fields=["role", "is_active", "session_epoch"])
     return user
+
+
+def check_own_password(user: User, password: str, path: str) -> None:
+    """Raises Invalid at ``path`` unless it is theirs. Count the try first: portal.actions.sign_in."""
+    if not user.check_password(password):
+        message = "This is not your password."
+        raise Invalid(message, [Problem(path, message)])
 
 
 def change_password(*, by: User, old: str, new: str) -> None:
     """One's own. It ends all sessions of this person; access keys stay. Raises Invalid at /old or /new."""
-    if not by.check_password(old):
-        message = "This is not your password."
-        raise Invalid(message, [Problem("/old", message)])
+    check_own_password(by, old, "/old")
     _check_password(new, "/new", by)
     with transaction.atomic():
         by.set_password(new)

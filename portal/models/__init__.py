@@ -7,6 +7,7 @@ from portal.models.creations import Creation
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
 from portal.models.environments import Environment
+from portal.models.identity import ExternalIdentity, RecoveryCode, SignInThrottle, Totp
 from portal.models.keys import AccessKey, SessionKey
 from portal.models.people import Team, User
 from portal.models.services import Service, ServiceChange, ServiceInstance, ServicePipeline
@@ -27,17 +28,21 @@ __all__ = [
     "DeploymentEvent",
     "Draft",
     "Environment",
+    "ExternalIdentity",
     "Output",
     "ProvisionedResource",
+    "RecoveryCode",
     "Service",
     "ServiceChange",
     "ServiceInstance",
     "ServicePipeline",
     "SessionKey",
+    "SignInThrottle",
     "Team",
     "Template",
     "TemplateMajor",
     "TemplateVersion",
+    "Totp",
     "UsageRecord",
     "User",
     "WireReply",

@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+from portal.models.fields import SecretField
+
 
 class AccessKey(models.Model):
     """An AWS-style access key of a person. The secret is needed to check signatures, so it is encrypted, not hashed.
@@ -12,7 +14,7 @@ class AccessKey(models.Model):
     """
 
     key_id = models.CharField(max_length=32, primary_key=True)
-    secret = models.TextField()  # encrypted: portal.vault
+    secret = SecretField()
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_keys")
     account_id = models.CharField(max_length=12)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -31,7 +33,7 @@ class SessionKey(models.Model):
     """
 
     key_id = models.CharField(max_length=32, primary_key=True)
-    secret = models.TextField()  # encrypted: portal.vault
+    secret = SecretField()
     token_hash = models.CharField(max_length=64)  # SHA-256, in hexadecimal digits
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="session_keys")
     account_id = models.CharField(max_length=12)

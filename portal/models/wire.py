@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from portal.models.fields import SecretField
+
 
 class WireReply(models.Model):
     """The answer to one signed call that changes something, for as long as its signature could be sent again.
@@ -12,7 +14,7 @@ class WireReply(models.Model):
     key_id = models.CharField(max_length=32)
     signature = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
-    body = models.TextField(blank=True)  # encrypted: answers may hold sensitive values
+    body = SecretField(blank=True, bound_to=("key_id", "signature"))  # answers may hold sensitive values
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:

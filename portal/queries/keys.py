@@ -6,8 +6,8 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.models import User
+from portal.vault import SESSION_PREFIX
 
-SESSION_PREFIX = "ASIA"
 USER = ("id", "username", "is_active", "role")  # in the order of the model's fields, as from_db wants it
 LONG_LIVED = """
 SELECT k.secret, k.account_id, k.revoked_at IS NOT NULL, '', FALSE, '', '', '', u.id, u.username, u.is_active, u.role

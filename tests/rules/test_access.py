@@ -78,6 +78,14 @@ TABLE = {
     "people": (EVERYONE, NOT_OFFERED),
     "person-new": (ADMIN, ADMIN),
     "person": (EVERYONE, ADMIN),
+    "person-totp-reset": (NOT_OFFERED, ADMIN),
+    "person-link": (NOT_OFFERED, ADMIN),
+    "person-unlink": (NOT_OFFERED, ADMIN),
+    "totp": (EVERYONE, NOT_OFFERED),
+    "totp-start": (EVERYONE, EVERYONE),
+    "totp-confirm": (EVERYONE, EVERYONE),
+    "totp-codes": (EVERYONE, EVERYONE),
+    "totp-off": (EVERYONE, EVERYONE),
     "teams": (EVERYONE, NOT_OFFERED),
     "team-new": (ADMIN, ADMIN),
     "team": (EVERYONE, ADMIN),
@@ -87,7 +95,17 @@ TABLE = {
     "key-new": (NOT_OFFERED, EVERYONE),
     "key-revoke": (NOT_OFFERED, OWNER | ADMIN),
 }
-PUBLIC = {"sign-in", "sign-out", "health-live", "health-ready", "metrics", "sts"}  # sts: signed, no session
+PUBLIC = {
+    "sign-in",
+    "sign-in-code",
+    "openid_connect_login",
+    "openid_connect_callback",
+    "sign-out",
+    "health-live",
+    "health-ready",
+    "metrics",
+    "sts",  # signed, no session
+}
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> set[str]:

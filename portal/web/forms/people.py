@@ -80,6 +80,15 @@ class PersonForm(Form):
     )
 
 
+class LinkForm(Form):
+    subject = forms.CharField(
+        label="Subject",
+        max_length=255,
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off"}),
+        help_text="What the identity provider calls this person for ever. Whoever has it becomes this person.",
+    )
+
+
 class TeamForm(Form):
     description = forms.CharField(label="Description", required=False, max_length=500)
 

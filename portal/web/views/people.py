@@ -7,12 +7,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal import access
+from portal.actions import identities, sign_in, totp
 from portal.actions import people as actions
 from portal.enums import Role
 from portal.errors import PortalError
 from portal.queries import accounts
 from portal.queries import people as queries
-from portal.web.forms.people import KeyForm, NewPersonForm, NewTeamForm, PasswordForm, PersonForm, TeamForm
+from portal.web.forms.people import KeyForm, LinkForm, NewPersonForm, NewTeamForm, PasswordForm, PersonForm, TeamForm
 from portal.web.page import done, page, posted
 
 
@@ -63,8 +64,33 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "teams": list(found.teams.all()),
         "keys": queries.keys_of(found) if request.user.is_admin else [],
         "ask": _ask(request),
+        "totp": totp.enabled(found),
+        "linked": queries.external_identity(found),
+        "provider_name": settings.OIDC_NAME if settings.OIDC_ISSUER else "",
+        "link_form": LinkForm(),
     }
     return page(request, "people/person.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def person_totp_reset(request: HttpRequest, username: str) -> HttpResponse:
+    found = access.user_account(request.user, username, write=True)
+    totp.reset(by=request.user, user=found)
+    return done(request, "person", username, message=f"{username} signs in with the password alone.")
+
+
+@require_POST
+def person_link(request: HttpRequest, username: str) -> HttpResponse:
+    found = access.user_account(request.user, username, write=True)
+    identities.link(by=request.user, user=found, subject=request.POST.get("subject", ""))
+    return done(request, "person", username, message=f"{username} is linked.")
+
+
+@require_POST
+def person_unlink(request: HttpRequest, username: str) -> HttpResponse:
+    found = access.user_account(request.user, username, write=True)
+    identities.unlink(by=request.user, user=found)
+    return done(request, "person", username, message=f"{username} is not linked any more.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,7 +99,11 @@ def password(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
+            sign_in.take_try(account=request.user.username)
             actions.change_password(by=request.user, old=form.cleaned_data["old"], new=form.cleaned_data["new"])
+            sign_in.forget_tries(account=request.user.username)
+        except sign_in.MustWait as wait:
+            form.add_error(None, wait.message)
         except PortalError as refusal:
             form.take(refusal)
         else:
