@@ -3,6 +3,10 @@
 A step that changes something outside is: intent committed (``intent_at``, names that derive from the deployment),
 lease renewed and fence checked, one call of the engine (which observes first), result written while the fence is ours.
 Kill this process anywhere: the next claim goes on, and finds what the last one made.
+
+Whoever asked must have the right at every step, not only at the first: rights may go while a deployment waits. Then it
+stops, and to stop means: nothing new is begun, a change set that was not executed is taken away, and what AWS carries
+out already is followed to its end and recorded as it ended. Nothing is rolled back for want of a right.
 """
 
 import logging
@@ -68,15 +72,17 @@ def _step(deployment: Deployment) -> None:
 
 
 def _begin(deployment: Deployment) -> None:
-    reason = _lost_right(deployment)
+    reason = lost_right(deployment)
     if reason:
-        return finish(deployment, Outcome("failed", reason=reason, next_action="retry"))
+        return _refuse(deployment, reason)
     phase = DeploymentPhase.APPLYING if deployment.kind == DeploymentKind.DELETE else DeploymentPhase.RENDERING
     return claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
 
 
-def _lost_right(deployment: Deployment) -> str:
-    """Why the person who asked may not have this any more, or "". Rights may go between asking and starting."""
+def lost_right(deployment: Deployment) -> str:
+    """Why the person who asked may not have this any more, or "". Stopping it was somebody else's right already."""
+    if deployment.status == DeploymentStatus.CANCELLING:
+        return ""
     if deployment.actor is None:
         return f"{deployment.actor_name}, who asked for this, does not exist any more."
     target = target_of(deployment) or deployment
@@ -85,8 +91,16 @@ def _lost_right(deployment: Deployment) -> str:
     return f"{deployment.actor_name}, who asked for this, may not change {target} any more. Ask {whom_to_ask(target)}."
 
 
+def _refuse(deployment: Deployment, reason: str, result: Outcome | None = None) -> None:
+    events = result.events if result else ()
+    return finish(deployment, Outcome("failed", reason=reason, events=events, next_action="retry"))
+
+
 def _render(deployment: Deployment) -> None:
     """Gather the namespaces, render in a limited child process, and freeze both on the row."""
+    reason = lost_right(deployment)
+    if reason:
+        return _refuse(deployment, reason)
     target = target_of(deployment)
     if target is None or deployment.version is None:
         return finish(deployment, Outcome("failed", reason="The target or its template version is gone."))
@@ -123,12 +137,12 @@ def _is_made_anew(environment: Environment) -> bool:
     )
 
 
-def _job(deployment: Deployment) -> Job:
+def _job(deployment: Deployment, *, begins: bool = True) -> Job:
     target = target_of(deployment)
     intent: Intent = "apply"
     if deployment.kind == DeploymentKind.DELETE:
         intent = "remove"
-    elif deployment.status == DeploymentStatus.CANCELLING:
+    elif deployment.status == DeploymentStatus.CANCELLING or not begins:
         intent = "cancel"
     wishes: dict[str, Any] = {"template_bucket": settings.TEMPLATE_BUCKET, **(settings.SIMULATION or {})}
     if deployment.engine == "none":
@@ -143,12 +157,16 @@ def _job(deployment: Deployment) -> Job:
         tags=contexts.tags(target) if target is not None else {},
         identifier=deployment.identifier,
         allow_replace_empty=deployment.allow_replace_empty,
+        begins=begins,
         settings=wishes,
     )
 
 
 def _advance(deployment: Deployment) -> None:
-    job = _job(deployment)
+    reason = lost_right(deployment)
+    if reason and deployment.intent_at is None:
+        return _refuse(deployment, reason)
+    job = _job(deployment, begins=not reason)
     if deployment.intent_at is None:
         claims.record(deployment, intent_at=Now())
         crashpoint("after_intent")
@@ -158,6 +176,8 @@ def _advance(deployment: Deployment) -> None:
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
     crashpoint("after_call_before_commit")
+    if reason and isinstance(result, Outcome) and result.status == "cancelled":
+        return _refuse(deployment, reason, result)
     if isinstance(result, Outcome):
         return finish(deployment, result)
     if isinstance(result, Unclear):

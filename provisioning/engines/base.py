@@ -37,7 +37,11 @@ class Job:
     tags: Mapping[str, str] = field(default_factory=dict)
     identifier: str = ""  # what an earlier deployment of the same resource made (stack ARN), "" for the first
     allow_replace_empty: bool = False  # an explicit retry may delete our own ROLLBACK_COMPLETE stack first
+    begins: bool = True  # False: nothing new is begun, and what is under way is followed to its end
     settings: Mapping[str, Any] = field(default_factory=dict)  # the manifest's settings, or a simulation's wishes
+
+
+NOT_BEGUN = "Stopped before anything was changed."
 
 
 @dataclass(frozen=True)
