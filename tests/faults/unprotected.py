@@ -140,6 +140,15 @@ def _lock() -> None:
     connection.close()
 
 
+def _rights() -> None:
+    """Everybody who is known may do everything; nobody is asked for a role."""
+    from portal.models import User
+    from portal.queries import rights
+
+    rights.may_change.__code__ = (lambda user, thing: True).__code__  # whoever imported it has this one too
+    User.at_least = lambda self, role: True  # type: ignore[method-assign]
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "names": _names,
     "lease": _lease,
@@ -152,4 +161,5 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "renewals": _renewals,
     "cancelling": _cancelling,
     "lock": _lock,
+    "rights": _rights,
 }
