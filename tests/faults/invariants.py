@@ -104,5 +104,8 @@ def _only_who_may(work: Work) -> Iterator[str]:
     from portal.models import Deployment
 
     for row in Deployment.objects.select_related("actor"):
+        lost = work.lost_rights.get(row.pk)
+        if lost is not None and (row.intent_at is None or row.intent_at.timestamp() < lost + 1):
+            continue  # it was begun while that person might
         if row.actor is None or not row.actor.is_active or not row.actor.is_platform:
             yield f"I6 deployment {row.pk} ran for {row.actor_name}, who may not"

@@ -13,7 +13,6 @@ from typing import Any
 from tests.faults import unprotected
 from tests.faults.alone import open_portal
 from tests.faults.arena import Arena
-from tests.faults.aws_liar import MUTATING
 from tests.faults.rows.base import Bench, Result, Row
 from tests.faults.work import Work
 
@@ -114,9 +113,7 @@ class _World:
         payments, search = cast["developer"].teams.get(), cast["outsider"].teams.get()
         home = Environment.objects.get(name="home")
         of = rows.version(rows.template(TemplateKind.SERVICE, "finder"), compatible=[home.template])
-        piped = rows.version(
-            rows.template(TemplateKind.SERVICE), files=test_access.PIPED, compatible=[home.template]
-        )
+        piped = rows.version(rows.template(TemplateKind.SERVICE), files=test_access.PIPED, compatible=[home.template])
         theirs = rows.service("lookup", by=cast["outsider"], of=of, spec=rows.service_spec("home"))
         rows.service("ranked", by=cast["outsider"], of=piped, spec=rows.service_spec("home"))
         draft = drafts.start(by=cast["outsider"], template=of.template, version=of)
@@ -356,6 +353,175 @@ def _registered(person: Any) -> str:
 DOORS: tuple[Callable[[_World], Iterator[Question]], ...] = (_pages, _operations, _jobs)
 
 
+# Rights that go while work waits
+
+BEGINNINGS = {"CreateChangeSet", "ExecuteChangeSet", "DeleteStack", "CancelUpdateStack", "CreateStack", "UpdateStack"}
+MOMENTS = ("queued", "planned", "under way")
+KINDS = ("create", "update", "delete")
+
+
+@dataclass
+class Case:
+    """One request of one person who loses the right to it at a moment of its life."""
+
+    name: str
+    kind: str
+    moment: str
+    how: str
+    person: Any
+    deployment: Any = None
+    lost_at: float = 0.0
+
+    def lose(self, work: Work) -> None:
+        """Once; in whatever thread sees that the moment has come."""
+        from django.db import connection
+
+        if self.lost_at:
+            return
+        self.lost_at = time.time()
+        HOWS[self.how](self.person)
+        self.lost_at = time.time()
+        connection.close()
+
+
+def _demote(person: Any) -> None:
+    type(person).objects.filter(pk=person.pk).update(role="viewer")
+
+
+def _deactivate(person: Any) -> None:
+    type(person).objects.filter(pk=person.pk).update(is_active=False)
+
+
+def _remove(person: Any) -> None:
+    type(person).objects.filter(pk=person.pk).delete()
+
+
+HOWS: dict[str, Callable[[Any], None]] = {"role": _demote, "account": _deactivate, "existence": _remove}
+
+
+def revoked(arena: Arena, work: Work, size: Size) -> Result:
+    from portal.models import Deployment, User
+
+    cases = []
+    for number in range(int(size["times"])):
+        kind, moment = KINDS[number % 3], MOMENTS[number // 3 % 3]
+        if kind == "delete" and moment == "planned":
+            moment = "queued"  # nothing is planned before a stack is deleted
+        person = User.objects.create(username=f"leaver-{number}", role="platform", password="!")
+        cases.append(Case(f"rev-{number}-", kind, moment, sorted(HOWS)[number % len(HOWS)], person))
+    for case in cases:
+        if case.kind != "create":
+            work.create(case.name)
+    work.wait(size["seconds"] / 2)
+    by_name = {case.name: case for case in cases}
+
+    def watch(action: str, stack: str, call: Any) -> None:
+        case = next((case for name, case in by_name.items() if f"-{name}" in stack), None)
+        if case is None or case.deployment is None:
+            return
+        planned = case.moment == "planned" and action == "CreateChangeSet"
+        if planned or (case.moment == "under way" and action in ("ExecuteChangeSet", "DeleteStack")):
+            case.lose(work)
+
+    arena.liar.after = watch
+    admin = work.admin
+    for case in cases:
+        work.admin = case.person
+        act = {"create": work.create, "update": partial(work.update, revision=2), "delete": work.delete}[case.kind]
+        case.deployment = act(case.name).deployment
+        if case.moment == "queued":
+            case.lose(work)
+    work.admin = admin
+    left = work.wait(size["seconds"] / 2)
+    work.lost_rights.update({case.deployment: case.lost_at for case in cases if case.lost_at})
+    ended = {row.pk: row for row in Deployment.objects.filter(pk__in=[case.deployment for case in cases])}
+    begun = wrong = 0
+    examples = []
+    for case in cases:
+        calls = [entry for entry in arena.liar.entries if str(case.deployment) in entry.token + entry.change_set]
+        calls = [entry for entry in calls if entry.action in BEGINNINGS and not entry.token.endswith("-clean")]
+        late = [entry.action for entry in calls if entry.at > case.lost_at and case.lost_at]
+        done = any(entry.action in ("ExecuteChangeSet", "DeleteStack") and entry.status < 400 for entry in calls)
+        row = ended[case.deployment]
+        want = {True: ("SUCCEEDED", "DELETE_COMPLETE"), False: ("FAILED", "DELETE_FAILED")}[done]
+        told = done or "who asked for this" in row.status_message
+        if len(late) > 1 or "ExecuteChangeSet" in late:
+            begun += 1
+            examples.append(f"{case.kind} {case.moment}: {late} after the right was lost")
+        if row.status not in want or not told:
+            wrong += 1
+            examples.append(f"{case.kind} {case.moment}: {row.status} {row.status_message[:80]}")
+    requests, asked = _sessions(int(size["sessions"]))
+    lost = Counter(case.moment for case in cases if case.lost_at)
+    return Result(
+        faults={**{f"lost_while_{moment.replace(' ', '_')}": lost[moment] for moment in MOMENTS}, "sessions": asked},
+        harm={
+            "begun_without_right": begun,
+            "wrong_ends": wrong,
+            "requests_without_right": requests,
+            "registered_without_right": _registrations(int(size["registrations"]), size["seconds"] / 4),
+            "stuck": left,
+        },
+        figures={"examples": examples[:8]},
+    )
+
+
+def _sessions(count: int) -> tuple[int, int]:
+    """Requests that were answered to people whose session, role or account was gone; and how many were asked."""
+    from django.conf import settings
+    from django.contrib.sessions.models import Session
+    from django.test import Client
+    from django.urls import reverse
+
+    from portal.models import User
+
+    settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
+    ends: dict[str, Callable[[Any], Any]] = {
+        "role": _demote,
+        "account": _deactivate,
+        "existence": _remove,
+        "session": lambda person: Session.objects.all().delete(),
+        "password": lambda person: (person.set_password("another one"), person.save()),
+    }
+    answered = asked = 0
+    for number in range(count):
+        for name, end in ends.items():
+            person = User.objects.create(username=f"visitor-{number}-{name}", role="admin", password="!")
+            client = Client()
+            client.force_login(person)
+            address = reverse("template-new")
+            before = client.get(address).status_code
+            assert before == 200, before
+            end(person)
+            asked += 1
+            answered += client.get(address).status_code == 200
+    return answered, asked
+
+
+def _registrations(count: int, seconds: float) -> int:
+    """Versions that were registered after whoever sent them was no admin any more."""
+    from portal.actions import registrations
+    from portal.models import AuditEvent, TemplateVersion, User
+    from tests.factories import rows
+    from tests.factories.bundles import environment_files, tar_gz
+
+    sent = {}
+    for number in range(count):
+        person = User.objects.create(username=f"author-{number}", role="admin", password="!")
+        version = registrations.register_version(by=person, template=rows.template(), data=tar_gz(environment_files()))
+        _demote(person)
+        sent[version.pk] = time.time()
+    until = time.monotonic() + seconds
+    open_ones = TemplateVersion.objects.filter(pk__in=sent, status="REGISTRATION_IN_PROGRESS")
+    while open_ones.exists() and time.monotonic() < until:
+        time.sleep(0.2)
+    late = 0
+    for version in TemplateVersion.objects.filter(pk__in=sent):
+        done = AuditEvent.objects.filter(action="template_version.registered", target=version.arn).first()
+        late += done is not None and done.at.timestamp() > sent[version.pk]
+    return late
+
+
 ROWS = [
     Row(
         5,
@@ -365,5 +531,15 @@ ROWS = [
         small={"allowed": 1, "seconds": 90},
         full={"allowed": 20, "seconds": 90},
         arena=None,
+    ),
+    Row(
+        31,
+        "rights that are taken away while work is queued or waits",
+        revoked,
+        ("recheck",),
+        small={"times": 9, "sessions": 1, "registrations": 1, "seconds": 60},
+        full={"times": 360, "sessions": 40, "registrations": 40, "seconds": 900},
+        patience=30,
+        arena={"seconds": 0.8},
     ),
 ]
