@@ -12,8 +12,10 @@ POINTS = (
     "after_claim",
     "after_intent",
     "after_rendering_before_commit",
+    "before_call",
     "after_call_before_commit",
     "before_commit_of_progress",
+    "before_commit_of_end",
     "after_commit",
 )
 

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from portal import nudges, tasks
 from portal.actions import audit, claims, usage
+from portal.actions.crashpoints import crashpoint
 from portal.actions.targets import target_of
 from portal.enums import DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.models import Deployment, DeploymentEvent, Output, ProvisionedResource, ServiceChange
@@ -84,6 +85,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
             target.delete()
         audit.record(by=deployment.actor, action=f"deployment.{status.lower()}", target=deployment.arn)
         _wake_service(deployment)
+        crashpoint("before_commit_of_end")
 
 
 def _wake_service(deployment: Deployment) -> None:

@@ -171,6 +171,7 @@ def _advance(deployment: Deployment) -> None:
         claims.record(deployment, intent_at=Now())
         crashpoint("after_intent")
     claims.still_ours(deployment)
+    crashpoint("before_call")
     try:
         result = engines.engine(deployment.engine).advance(job, deployment.handle or None)
     except EngineUnavailable as trouble:

@@ -25,6 +25,8 @@ def stacks(arena: Arena, accounts: Iterable[str]) -> list[Stack]:
     """Every live stack of ours in those accounts, asked of the emulator itself."""
     import boto3
 
+    if not isinstance(arena, Arena):  # an AWS in this very process
+        return list(arena.seen())
     found = []
     for account in accounts:
         client = boto3.client(
