@@ -113,11 +113,8 @@ def _type(validator: Any, kind: str, instance: Any, schema: Mapping[str, Any]) -
 def _enum(validator: Any, choices: list[Any], instance: Any, schema: Mapping[str, Any]) -> Failures:
     if instance is None and schema.get("nullable"):
         return
-    if isinstance(instance, str):
-        found = instance in choices
-    else:
-        found = any(same(choice, instance) for choice in choices)
-    if not found:
+    known = instance in choices if isinstance(instance, str) else any(same(choice, instance) for choice in choices)
+    if not known:
         yield ValidationError("enum")
 
 

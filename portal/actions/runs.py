@@ -27,6 +27,7 @@ from portal.actions.targets import part_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Deployment, Environment, ServiceInstance
+from portal.queries import sensitive
 from portal.queries.rights import may_change, whom_to_ask
 from provisioning.engines.base import (
     EngineUnavailable,
@@ -38,6 +39,7 @@ from provisioning.engines.base import (
     Target,
     Unclear,
 )
+from provisioning.masking import mask
 from provisioning.problems import ProblemsFound
 
 log = logging.getLogger(__name__)
@@ -51,14 +53,14 @@ def drive(deployment_id: UUID | str) -> None:
         deployment = claims.claim(Deployment, deployment_id)
         if deployment is None:
             return
-        crashpoint("after_claim")
+        crashpoint("after_claim", deployment)
         try:
             with heartbeats.kept(deployment):
                 _step(deployment)
         except claims.LostClaim as lost:
             log.warning("stale write dropped: %s", lost)
             return
-        crashpoint("after_commit")
+        crashpoint("after_commit", deployment)
 
 
 def _step(deployment: Deployment) -> None:
@@ -116,7 +118,7 @@ def _render(deployment: Deployment) -> None:
         return finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
     except PortalError as refusal:
         return finish(deployment, Outcome("failed", reason=refusal.message, next_action="retry"))
-    crashpoint("after_rendering_before_commit")
+    crashpoint("after_rendering_before_commit", deployment)
     return claims.release(
         deployment,
         wait=0,
@@ -169,14 +171,14 @@ def _advance(deployment: Deployment) -> None:
     job = _job(deployment, begins=not reason)
     if deployment.intent_at is None:
         claims.record(deployment, intent_at=Now())
-        crashpoint("after_intent")
+        crashpoint("after_intent", deployment)
     claims.still_ours(deployment)
-    crashpoint("before_call")
+    crashpoint("before_call", deployment)
     try:
         result = engines.engine(deployment.engine).advance(job, deployment.handle or None)
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
-    crashpoint("after_call_before_commit")
+    crashpoint("after_call_before_commit", deployment)
     if reason and isinstance(result, Outcome) and result.status == "cancelled":
         return _refuse(deployment, reason, result)
     if isinstance(result, Outcome):
@@ -192,12 +194,12 @@ def _wait(deployment: Deployment, progress: Progress) -> None:
             deployment,
             wait=progress.wait,
             handle=progress.handle,
-            doing=progress.doing[:500],
+            doing=mask(progress.doing, sensitive.values(deployment))[:500],
             failures=0,
             last_modified_at=Now(),
         )
         add_events(deployment, progress.events)
-        crashpoint("before_commit_of_progress")
+        crashpoint("before_commit_of_progress", deployment)
 
 
 def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
@@ -205,12 +207,13 @@ def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
     failures = deployment.failures + 1
     if failures >= settings.MAX_STEP_FAILURES:
         return _park(deployment, f"AWS did not answer {failures} times in a row. Last: {trouble}")
+    said = mask(str(trouble), sensitive.values(deployment))
     wait = min(60.0, 2.0 ** min(failures, 6)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
     return claims.release(
         deployment,
         wait=wait,
         failures=failures,
-        doing=f"AWS does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {trouble}"[:500],
+        doing=f"AWS does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {said}"[:500],
         last_modified_at=Now(),
     )
 
@@ -222,7 +225,7 @@ def _park(deployment: Deployment, reason: str, *, handle: str | None = None, eve
             deployment,
             wait=None,
             phase=DeploymentPhase.ATTENTION,
-            status_message=reason,
+            status_message=mask(reason, sensitive.values(deployment)),
             doing="Waiting for somebody to decide",
             handle=deployment.handle if handle is None else handle,
             last_modified_at=Now(),

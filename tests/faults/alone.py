@@ -1,4 +1,4 @@
-"""The product in one process, without workers, broker or AWS: for rows that are about who may what, or in which order."""
+"""The product in one process, without workers, broker or AWS: for rows about who may what, or in which order."""
 
 import json
 import os

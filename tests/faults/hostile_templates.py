@@ -74,11 +74,14 @@ BOMBS = {
     "slices": "{{ range(99999) | slice(99999) | list | length }}{{ range(99999) | batch(1) | list }}",
     "word wrap": "{{ ('x' * 900000) | wordwrap(1) }}",
     "big numbers": "{{ (9 ** 64) ** 64 }}{{ ((9 ** 64) ** 64) ** 64 }}{{ (((9 ** 64) ** 64) ** 64) ** 64 }}",
-    "a macro that doubles": "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+    "a macro that doubles": "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}"
+    "{{ m(60) }}",
     "json": "{% set ns = namespace(d=[]) %}{% for a in range(40) %}{% set ns.d = [ns.d, ns.d] %}{% endfor %}"
     "{{ ns.d | tojson }}",
     "sorting": "{% for a in range(99999) %}{{ range(99999) | sort | first }}{% endfor %}",
-    "many names": "".join("{% set v" + str(i) + " = [v" + str(i - 1) + ", v" + str(i - 1) + "] %}" if i else "{% set v0 = 1 %}" for i in range(60)) + "{{ v59 }}",
+    "many names": "{% set v0 = 1 %}"
+    + "".join(f"{{% set v{i + 1} = [v{i}, v{i}] %}}" for i in range(60))
+    + "{{ v60 }}",
     "many blocks": "{% if true %}" * 3000 + "{% endif %}" * 3000,
     "a long text": "x" * 30_000_000,
     "regular expressions of filters": "{{ ('<' * 500000) | striptags }}{{ ('http://' * 100000) | urlize }}",

@@ -1,8 +1,8 @@
 """CloudFormation in a few dictionaries, for thousands of runs: stacks, change sets and events, on a clock of ticks.
 
-Speaks as a boto3 client does, by the rules that the engine rests on: a change set is used up by any change of its stack,
-a repeated token has its answer again, an operation that runs refuses the next one. The ledger holds every call that
-changes something. What the next call meets is drawn from outside: ``fate``, ``before`` and ``after``.
+Speaks as a boto3 client does, by the rules that the engine rests on: a change set is used up by any change of its
+stack, a repeated token has its answer again, an operation that runs refuses the next one. The ledger holds every call
+that changes something. What the next call meets is drawn from outside: ``fate``, ``before`` and ``after``.
 """
 
 import itertools
@@ -128,7 +128,7 @@ class SmallAws:
             raise _error("ValidationError", f"Stack with id {reference} does not exist", operation)
         return stack
 
-    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803  AWS's names
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:
         stack = self._stack(StackName, "DescribeStacks")
         outputs = [{"OutputKey": "Revision", "OutputValue": str(stack.revision)}] if stack.revision else []
         return {
@@ -143,7 +143,7 @@ class SmallAws:
             ]
         }
 
-    def describe_change_set(self, *, ChangeSetName: str, StackName: str = "") -> dict[str, Any]:  # noqa: N803
+    def describe_change_set(self, *, ChangeSetName: str, StackName: str = "") -> dict[str, Any]:
         stack = self._find(StackName) if StackName else None
         for change_set in self.change_sets.values():
             if change_set.arn == ChangeSetName or (
@@ -221,7 +221,7 @@ class SmallAws:
             "CreateChangeSet", wanted["StackName"], wanted["ChangeSetName"], wanted["ClientToken"], call
         )
 
-    def execute_change_set(self, *, ChangeSetName: str, ClientRequestToken: str) -> dict[str, Any]:  # noqa: N803
+    def execute_change_set(self, *, ChangeSetName: str, ClientRequestToken: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
             change_set = self.change_sets.get(ChangeSetName)
             if change_set is None:
@@ -250,7 +250,7 @@ class SmallAws:
         self.begun.append((stack.arn, operation.kind, operation.token))
         self._event(stack, stack.status, operation.token)
 
-    def delete_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803
+    def delete_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
             change_set = self.change_sets.get(ChangeSetName)
             if change_set is not None and change_set.execution == "AVAILABLE":
@@ -261,7 +261,7 @@ class SmallAws:
         name = known.name if known else ChangeSetName
         return self._changing("DeleteChangeSet", ChangeSetName, name, "", call)
 
-    def delete_stack(self, *, StackName: str, ClientRequestToken: str) -> dict[str, Any]:  # noqa: N803
+    def delete_stack(self, *, StackName: str, ClientRequestToken: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
             stack = self._find(StackName)
             if stack is None or stack.status in ("DELETE_COMPLETE", "DELETE_IN_PROGRESS"):
@@ -275,7 +275,7 @@ class SmallAws:
 
         return self._changing("DeleteStack", StackName, "", ClientRequestToken, call)
 
-    def cancel_update_stack(self, *, StackName: str, ClientRequestToken: str) -> dict[str, Any]:  # noqa: N803
+    def cancel_update_stack(self, *, StackName: str, ClientRequestToken: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
             stack = self._stack(StackName, "CancelUpdateStack")
             operation = self.running.get(stack.arn)

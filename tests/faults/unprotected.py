@@ -158,6 +158,16 @@ def _recheck() -> None:
     service_changes.may_change = lambda user, thing: True
 
 
+def _discretion() -> None:
+    """AWS's client tells the log what it sends, and texts are kept as they come."""
+    import logging
+
+    from portal.actions import finishing, runs
+
+    logging.getLogger("botocore").setLevel(logging.DEBUG)
+    finishing.mask = runs.mask = lambda text, hidden: text
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "names": _names,
     "lease": _lease,
@@ -172,4 +182,5 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "lock": _lock,
     "rights": _rights,
     "recheck": _recheck,
+    "discretion": _discretion,
 }

@@ -135,7 +135,7 @@ class _World:
             "a colleague": (rows.person("d2", Role.DEVELOPER, [payments]), "colleague", "outsider"),
             "the other's colleague": (rows.person("d3", Role.DEVELOPER, [search]), "outsider", "colleague"),
             "a platform engineer of the team": (rows.person("p2", Role.PLATFORM, [payments]), "platform", "platform"),
-            "a platform engineer of the other team": (rows.person("p3", Role.PLATFORM, [search]), "platform", "platform"),
+            "a platform engineer of the others": (rows.person("p3", Role.PLATFORM, [search]), "platform", "platform"),
             "an admin": (cast["admin"], "admin", "admin"),
             "an admin who left": (rows.person("gone", Role.ADMIN, is_active=False), "nobody", "nobody"),
             "a stranger": (None, "nobody", "nobody"),
@@ -208,10 +208,8 @@ def _operations(world: _World) -> Iterator[Question]:
             world.uncovered.append(name)
             continue
         for who, (person, own, _) in world.people.items():
-            if person is None or not person.is_active:
-                wanted = "refused"
-            else:
-                wanted = world.allowed(whom, own)
+            known = person is not None and person.is_active
+            wanted = world.allowed(whom, own) if known else "refused"
             if person is not None:
                 yield Question("operation", name, who, wanted, partial(_asked_of_operation, person, operation))
 
