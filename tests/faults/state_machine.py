@@ -43,9 +43,9 @@ class World:
         self.work = Work()
         self.aws = SmallAws()
         self.point = ""
-        engines._engines = lambda: self.engines  # type: ignore[assignment]
-        self.made = lambda: Engines(SmallSessions(self.aws))  # type: ignore[arg-type]
+        self.made: Callable[[], Engines] = lambda: Engines(SmallSessions(self.aws))  # type: ignore[arg-type]
         self.engines = self.made()
+        engines._engines = lambda: self.engines  # type: ignore[assignment]
         nudges._quiet_until = float("inf")  # there is nobody to be told
         for module in (crashpoints, finishing, runs):
             module.crashpoint = self._crashpoint  # type: ignore[attr-defined]
@@ -272,5 +272,5 @@ class Machine(RuleBasedStateMachine):
             self.world.aws.tick()
             for name in ("one", "two"):
                 self.step(name, 1)
-        found = violations(self.world.judged(), self.world.work)  # type: ignore[arg-type]
+        found = violations(self.world.judged(), self.world.work)
         assert found == [], "\n".join(found)

@@ -25,11 +25,13 @@ def _names() -> None:
     real = runs._job
     known: dict[uuid.UUID, uuid.UUID] = {}
 
-    def job(deployment: Any) -> Any:
+    def job(deployment: Any, *, begins: bool = True) -> Any:
         if not deployment.handle:
             known.pop(deployment.pk, None)
         made_up = known.setdefault(deployment.pk, uuid.uuid4())
-        return dataclasses.replace(real(deployment), name=f"AWSProton-{made_up.hex}", deployment=str(made_up))
+        return dataclasses.replace(
+            real(deployment, begins=begins), name=f"AWSProton-{made_up.hex}", deployment=str(made_up)
+        )
 
     runs._job = job
 

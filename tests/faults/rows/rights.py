@@ -214,7 +214,7 @@ def _operations(world: _World) -> Iterator[Question]:
                 yield Question("operation", name, who, wanted, partial(_asked_of_operation, person, operation))
 
 
-KNOWN_MEMBERS = {
+KNOWN_MEMBERS: dict[str, Any] = {
     "serviceName": "web",
     "environmentName": "home",
     "name": "nothing",
@@ -425,8 +425,12 @@ def revoked(arena: Arena, work: Work, size: Size) -> Result:
     admin = work.admin
     for case in cases:
         work.admin = case.person
-        act = {"create": work.create, "update": partial(work.update, revision=2), "delete": work.delete}[case.kind]
-        case.deployment = act(case.name).deployment
+        acts: dict[str, Callable[[str], Any]] = {
+            "create": work.create,
+            "update": partial(work.update, revision=2),
+            "delete": work.delete,
+        }
+        case.deployment = acts[case.kind](case.name).deployment
         if case.moment == "queued":
             case.lose(work)
     work.admin = admin

@@ -271,6 +271,7 @@ class _Doors:
     def deploy(self, turn: int) -> None:
         """Good and bad ends, with the secret in what AWS says of a failure."""
         from portal.actions import drafts, environments, instances, services
+        from portal.enums import Role
         from portal.models import Environment, ServiceInstance
 
         admin, names = self.work.admin, {"fine": "", "failing": "", "roled": self.role_arn}
@@ -294,7 +295,7 @@ class _Doors:
         inputs = self._spec("web", turn, 3 + turn, "      ")
         text = f"proton: ServiceSpec\ninstances:\n  - name: dev\n    environment: fine\n    spec:\n{inputs}"
         if turn == 0:
-            developer = self.people["developer"]
+            developer = self.people[Role.DEVELOPER]
             self.work.tried(
                 services.create, by=developer, name="web", template=self.serving.template, spec=text, major=1
             )

@@ -21,7 +21,7 @@ def simulate(bench: Bench, size: Size) -> Result:
     from tests.faults.state_machine import Machine
 
     seed = bench.random.randrange(2**32)
-    hypothesis.core.global_force_seed = seed
+    hypothesis.core.global_force_seed = seed  # type: ignore[assignment]
     settings = hypothesis.settings(
         max_examples=int(size["runs"]),
         stateful_step_count=STEPS,
