@@ -216,6 +216,18 @@ class Machine(RuleBasedStateMachine):
         if which < len(self.hands):
             self.hands.pop(which)
 
+    @rule(name=NAMES, first=st.integers(1, 6))
+    def overtaken(self, name: str, first: int) -> None:
+        """Paused before a step, beyond its lease, until another worker has brought the deployment to its end."""
+        self.revision += 1
+        self._on(name, lambda: self.world.work.update(name, self.revision))
+        self.step(name, first)
+        row = self._claimed(name)
+        self.lease_ends()
+        self.goes_well(name)
+        if row is not None:
+            self._do(row)
+
     @rule(name=NAMES, when=st.sampled_from(["before", "after"]), others=st.integers(1, 4))
     def step_while_others_work(self, name: str, when: str, others: int) -> None:
         """Paused in the middle of a call, beyond its lease, while another worker takes steps of the same row."""

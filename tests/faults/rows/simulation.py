@@ -56,7 +56,7 @@ ROWS = [
         "every order of requests, steps, faults and workers",
         simulate,
         ("fence", "once"),
-        small={"runs": 40, "seconds": 120},
+        small={"runs": 25, "seconds": 120},
         full={"runs": 10_000, "seconds": 3600},
         patience=60,
         arena=None,
