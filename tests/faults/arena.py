@@ -84,8 +84,8 @@ class Arena:
             AWS_SECRET_ACCESS_KEY="embedded",
             AWS_DEFAULT_REGION="us-east-1",
             AWS_EC2_METADATA_DISABLED="true",
-            **(settings or {}),
         )
+        os.environ.update(settings or {})
         self.log = self.directory / "workers.log"
         try:
             self._migrate()

@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from portal.actions import drafts, people
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
+from portal.models import User
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +125,7 @@ class World:
 
     clients: dict[str, Client]
     arguments: dict[str, tuple]
+    cast: dict[str, User]
 
     def address(self, name: str) -> str:
         for prefix in sorted(self.arguments, key=len, reverse=True):
@@ -134,6 +136,11 @@ class World:
 
 @pytest.fixture
 def world(simulated) -> World:
+    return a_world()
+
+
+def a_world() -> World:
+    """Needs the in-memory engine."""
     payments, search = rows.team("payments"), rows.team("search")
     home = rows.environment("home")
     of = rows.version(rows.template(TemplateKind.SERVICE, "web-app"), compatible=[home.template])
@@ -176,6 +183,7 @@ def world(simulated) -> World:
             "key-new": (),
             "key-revoke": (key.pk,),
         },
+        cast,
     )
 
 
