@@ -9,6 +9,7 @@ from uuid import UUID
 from portal.errors import NotFound
 from portal.models import (
     AccessKey,
+    Component,
     Deployment,
     Draft,
     Environment,
@@ -20,16 +21,18 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from portal.queries import deployments, environments, services
-from portal.queries.rights import may_change, require, require_change, whom_to_ask
+from portal.queries import components, deployments, environments, services
+from portal.queries.rights import may_change, may_use_components, require, require_change, whom_to_ask
 from portal.queries.templates import may_use_drafts
 
 __all__ = [
     "access_key",
+    "component",
     "deployment",
     "draft",
     "environment",
     "may_change",
+    "may_use_components",
     "may_use_drafts",
     "require",
     "service",
@@ -89,6 +92,11 @@ def service_instance(user: User, service_name: str, name: str, *, write: bool = 
 def service_pipeline(user: User, service_name: str, *, write: bool = False) -> ServicePipeline:
     found = services.pipelines_visible_to(user).filter(service__name=service_name).first()
     return _checked(user, found, f"service {service_name} has no pipeline", write)
+
+
+def component(user: User, name: str, *, write: bool = False) -> Component:
+    found = components.visible_to(user).defer(None).filter(name=name).first()
+    return _checked(user, found, f"component {name} does not exist", write)
 
 
 def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:

@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 from portal import engines
 from portal.actions import audit
 from portal.enums import RUNNING, DeploymentPhase
-from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline
+from portal.models import Deployment
+from portal.queries.deployments import TARGETS
 from provisioning.engines.base import EngineUnavailable
 from provisioning.engines.base import Target as Place
 from provisioning.engines.inventory import FoundStack, tagged_stacks
@@ -68,7 +69,7 @@ def differences(*, clock_skew: float = CLOCKS_DIFFER) -> list[Difference]:
 def _deployed() -> dict[str, Deployment]:
     """The deployment that each target runs on now, by its stack's ARN."""
     ids: set[object] = set()
-    for model in (Environment, ServiceInstance, ServicePipeline):
+    for model in TARGETS:
         ids |= set(model.objects.filter(deployed__isnull=False).values_list("deployed_id", flat=True))
     rows = Deployment.objects.filter(pk__in=ids, engine="cloudformation").exclude(identifier="")
     return {row.identifier: row for row in rows}
@@ -101,7 +102,8 @@ def _unknown(stacks: Iterable[FoundStack], known: set[str], running: list[Deploy
     for stack in stacks:
         if stack.arn not in known and stack.name not in names:
             tags = stack.tags
-            whose = tags.get("proton:service-instance") or tags.get("proton:service") or tags.get("proton:environment")
+            kinds = ("component", "service-instance", "service", "environment")
+            whose = next((tags[f"proton:{kind}"] for kind in kinds if tags.get(f"proton:{kind}")), None)
             yield Difference("unknown", stack.arn, f"of {whose or 'nobody'}, {stack.status}")
 
 

@@ -3,6 +3,7 @@
 from portal.models.accounts import AccountSettings, AwsAccount
 from portal.models.audit import AuditEvent
 from portal.models.bundles import Bundle
+from portal.models.components import Component
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
 from portal.models.environments import Environment
@@ -19,6 +20,7 @@ __all__ = [
     "AwsAccount",
     "Bundle",
     "CompatibleEnvironment",
+    "Component",
     "Deployment",
     "DeploymentEvent",
     "Draft",
