@@ -43,6 +43,14 @@ def history_of(target: Deployable) -> QuerySet[Deployment]:
     return rows.select_related("version__template", "actor").defer(*Deployment.HEAVY)
 
 
+def attachment_of(deployment: Deployment) -> ServiceInstance | None:
+    """The instance that a deployment of a component attached it to, or left it attached to; None when it is gone."""
+    state = deployment.target_state
+    rows = ServiceInstance.objects.select_related("version__template")
+    names = {"service__name": state.get("service_name", ""), "name": state.get("service_instance_name", "")}
+    return rows.filter(**names).first()
+
+
 def events_of(deployment: Deployment) -> QuerySet[DeploymentEvent]:
     return deployment.events.order_by("at", "id")
 

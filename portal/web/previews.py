@@ -176,6 +176,23 @@ def _collect(properties: Iterable[Property], values: Any, found: set[str]) -> No
             _collect(prop.properties, value, found)
 
 
+def secrets_of_instance(instance: ServiceInstance | None, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Secret values among inputs of an instance, the longest first; without the instance, every text counts as one."""
+    found: set[str] = set()
+    if instance is None or instance.version is None:
+        _texts(inputs, found)
+    else:
+        _collect(Shape.of(instance.version).properties_below("/instances")[0], inputs, found)
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _texts(value: Any, found: set[str]) -> None:
+    if isinstance(value, str) and len(value) >= MASK_FROM:
+        found.add(value)
+    for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _texts(one, found)
+
+
 def mask(text: str, hidden: Iterable[str]) -> str:
     for value in hidden:
         text = text.replace(value, HIDDEN)

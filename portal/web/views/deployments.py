@@ -17,7 +17,7 @@ from portal.models import Deployment, DeploymentEvent
 from portal.queries import deployments as queries
 from portal.web.forms.document import Shape, parse
 from portal.web.page import done, page
-from portal.web.previews import HIDDEN, mask, secret_values
+from portal.web.previews import HIDDEN, mask, secret_values, secrets_of_instance
 from portal.web.views.lists import Filters, state_choices
 
 PER_PAGE = 50
@@ -27,7 +27,7 @@ PHASES = (DeploymentPhase.QUEUED, DeploymentPhase.RENDERING, DeploymentPhase.APP
 @require_GET
 def deployments(request: HttpRequest) -> HttpResponse:
     filters = Filters.of(request)
-    columns = ("environment_name", "service_name", "instance_name", "template_name", "target_arn")
+    columns = ("environment_name", "service_name", "instance_name", "component_name", "template_name", "target_arn")
     rows = filters.search(queries.visible_to(request.user), *columns)
     if filters.state:
         rows = rows.filter(status=filters.state)
@@ -49,6 +49,8 @@ def target_url(deployment: Deployment) -> str:
         return reverse("environment", args=[deployment.environment_name])
     if deployment.target_type == DeploymentTargetType.SERVICE_PIPELINE:
         return reverse("service", args=[deployment.service_name])
+    if deployment.target_type == DeploymentTargetType.COMPONENT:
+        return reverse("component", args=[deployment.component_name])
     return reverse("instance", args=[deployment.service_name, deployment.instance_name])
 
 
@@ -99,8 +101,10 @@ def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
         DeploymentTargetType.ENVIRONMENT: "environment-update",
         DeploymentTargetType.SERVICE_INSTANCE: "instance-update",
         DeploymentTargetType.SERVICE_PIPELINE: "pipeline-update",
+        DeploymentTargetType.COMPONENT: "component-update",
     }
-    names = [name for name in (found.service_name, found.instance_name) if name] or [found.environment_name]
+    names = [name for name in (found.service_name, found.instance_name, found.component_name) if name]
+    names = names or [found.environment_name]
     edit_url = ""
     if found.kind != DeploymentKind.DELETE:
         same = target is not None and target.shown_version is not None and target.shown_version.number == found.number
@@ -124,7 +128,7 @@ def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
         "edit_url": edit_url if is_last and ended_badly else "",
         "may_cancel": found.status == DeploymentStatus.IN_PROGRESS and found.kind == DeploymentKind.UPDATE,
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
-        "version_exists": found.version_id is not None,
+        "can_retry": found.version_id is not None or found.target_type == DeploymentTargetType.COMPONENT,
     }
 
 
@@ -138,7 +142,10 @@ def _files(found: Deployment) -> dict[str, Any]:
     """What was rendered and asked for, without secret values."""
     hidden: tuple[str, ...] = ()
     inputs = dict(found.inputs)
-    if found.version is not None:
+    if found.target_type == DeploymentTargetType.COMPONENT:
+        hidden = secrets_of_instance(queries.attachment_of(found), found.inputs)
+        inputs = {name: HIDDEN if value in hidden else value for name, value in inputs.items()}
+    elif found.version is not None:
         shape = Shape.of(found.version)
         document, _ = parse(found.spec, shape)
         hidden = secret_values(document, shape) if document else ()
@@ -150,6 +157,7 @@ def _files(found: Deployment) -> dict[str, Any]:
         ],
         "inputs": inputs,
         "spec": mask(found.spec, hidden),
+        "template_file": found.template_file,
     }
 
 
