@@ -1,6 +1,7 @@
 """Components: made, updated, attached, detached, deleted, and refused."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models import ProtectedError
@@ -68,7 +69,11 @@ def refusals(caught) -> list[str]:
 
 
 def made_with(**changes: str) -> Component:
-    fields = {"manifest": rows.MANIFEST, "template_file": rows.COMPONENT_TEMPLATE, "environment_name": "home"}
+    fields: dict[str, Any] = {
+        "manifest": rows.MANIFEST,
+        "template_file": rows.COMPONENT_TEMPLATE,
+        "environment_name": "home",
+    }
     return components.create(by=rows.person(), name="bucket", **{**fields, **changes})
 
 

@@ -1,6 +1,7 @@
 """A component's whole life on the embedded AWS: what it makes is there, what it returns reaches its instance."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -49,7 +50,7 @@ def run_everything() -> None:
 
 
 @pytest.fixture
-def account(aws_account, settings, monkeypatch) -> str:
+def account(aws_account, settings, monkeypatch) -> Iterator[str]:
     """An account of the embedded AWS as the portal's own, and the real engine in it."""
     settings.EMBEDDED, settings.SIMULATION, settings.PORTAL_ACCOUNT_ID = True, None, aws_account
     monkeypatch.setattr(rows, "run_everything", run_everything)

@@ -155,7 +155,7 @@ class ComponentForm(_Uploads):
         return cleaned
 
     @property
-    def members(self) -> dict[str, str]:
+    def members(self) -> dict[str, Any]:
         """What the action is called with."""
         cleaned = self.cleaned_data
         names = ("name", "description", "manifest", "template_file")
@@ -187,7 +187,7 @@ class ComponentUpdateForm(_Uploads):
             field.help_text = "Listed are the instances of its environment that take a component and have none."
 
     @property
-    def members(self) -> dict[str, str | None]:
+    def members(self) -> dict[str, Any]:
         """What the action is called with; None leaves a member as it is."""
         cleaned = self.cleaned_data
         chosen = cleaned["instance_name"]
