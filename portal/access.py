@@ -22,7 +22,14 @@ from portal.models import (
     User,
 )
 from portal.queries import components, deployments, environments, services
-from portal.queries.rights import may_change, may_use_components, require, require_change, whom_to_ask
+from portal.queries.rights import (
+    may_change,
+    may_use_components,
+    require,
+    require_change,
+    require_components,
+    whom_to_ask,
+)
 from portal.queries.templates import may_use_drafts
 
 __all__ = [
@@ -35,6 +42,7 @@ __all__ = [
     "may_use_components",
     "may_use_drafts",
     "require",
+    "require_components",
     "service",
     "service_instance",
     "service_pipeline",

@@ -18,7 +18,7 @@ from portal.models import Component, Environment, Service, ServiceInstance, User
 from portal.queries import components as queries
 from portal.queries import templates as template_queries
 from portal.queries.environments import component_role
-from portal.queries.rights import may_use_components, require_change
+from portal.queries.rights import require_change, require_components
 from provisioning.components import MAX_TEMPLATE, component_manifest
 from provisioning.problems import Problem
 from provisioning.spec import CURRENT_VALUE, dump_spec
@@ -59,8 +59,7 @@ def create(
     Raises Invalid with every problem of the texts, NotFound, Conflict (a name that is taken, an instance that has a
     component or is busy), Forbidden, QuotaExceeded.
     """
-    if not may_use_components(by):
-        raise Forbidden("You may not make components. Ask a platform engineer.")
+    require_components(by)
     if not by.is_platform and not instance_name:
         raise Forbidden("On their own in an environment, components are made by platform engineers. Ask one of them.")
     made = Component.objects.filter(name=name, last_client_request_token=client_token).first() if client_token else None

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from portal import engines
 from portal.actions import audit
-from portal.enums import RUNNING, DeploymentPhase
+from portal.enums import RUNNING, DeploymentPhase, DeploymentTargetType
 from portal.models import Deployment
 from portal.queries.deployments import TARGETS
 from provisioning.engines.base import EngineUnavailable
@@ -76,9 +76,11 @@ def _deployed() -> dict[str, Deployment]:
 
 
 def _places() -> list[Place]:
-    """Each account and region once, with the role of its latest deployment."""
+    """Each account and region once, with the role of its latest deployment; a component's role only where there is no
+    other, since it may see less."""
     found: dict[tuple[str, str], Place] = {}
-    rows = Deployment.objects.filter(engine="cloudformation").order_by("created_at")
+    last = Case(When(target_type=DeploymentTargetType.COMPONENT, then=0), default=1)
+    rows = Deployment.objects.filter(engine="cloudformation").order_by(last, "created_at")
     for account, region, role, external_id in rows.values_list("account_id", "region", "role_arn", "external_id"):
         found[account, region] = Place(account, region, role, external_id)
     return [found[key] for key in sorted(found)]

@@ -31,6 +31,12 @@ def may_use_components(user: User) -> bool:
     return user.is_platform or (user.is_developer and developers_use_components())
 
 
+def require_components(user: User) -> None:
+    """Raises Forbidden unless this person may make components at all."""
+    if not may_use_components(user):
+        raise Forbidden("You may not make components. Ask a platform engineer.")
+
+
 def _component_of(thing: Any) -> Component | None:
     if isinstance(thing, Component):
         return thing

@@ -8,7 +8,8 @@ import boto3
 import pytest
 
 from portal import engines
-from portal.actions import components, instances, runs, service_changes
+from portal.actions import components, instances, resources, runs, service_changes
+from portal.actions.reconciliation import differences
 from portal.models import Component, Deployment, Service, ServiceChange, ServiceInstance
 from portal.queries.deployments import output_values
 from tests.factories import rows
@@ -107,6 +108,7 @@ def test_a_component_is_attached_deployed_read_by_its_instance_detached_and_dele
     assert seen_by_the_instance(account) == "none"
     redeploy(instance)
     assert seen_by_the_instance(account) == name
+    assert (differences(), resources.find_missing()) == ([], 0)
 
     by = rows.person()
     components.update(
@@ -124,6 +126,14 @@ def test_a_component_is_attached_deployed_read_by_its_instance_detached_and_dele
     redeploy(instance)
     assert seen_by_the_instance(account) == "none"
 
+    client("cloudformation", account).delete_stack(StackName=made.deployed.identifier)
+    assert (resources.find_missing(), [row.name for row in resources.missing()]) == (1, ["pictures"])
+    assert [(row.kind, row.subject) for row in differences()] == [("missing", made.arn)]
+    assert resources.redeploy_missing(by=by) == 1
+    run_everything()
+    assert (buckets(account), resources.find_missing()) == ([f"pictures-{account}-alone"], 0)
+
+    made.refresh_from_db()
     components.delete(by=by, component=made)
     run_everything()
     assert (Component.objects.count(), buckets(account)) == (0, [])

@@ -11,7 +11,7 @@ from portal import access
 from portal.actions import components as actions
 from portal.actions import deployments as deployment_actions
 from portal.enums import DeploymentStatus, DeploymentUpdateType
-from portal.errors import Forbidden, Invalid, PortalError
+from portal.errors import Invalid, PortalError
 from portal.models import Component, Environment
 from portal.queries import components as queries
 from portal.queries import deployments
@@ -91,8 +91,7 @@ def component(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def component_new(request: HttpRequest) -> HttpResponse:
-    if not access.may_use_components(request.user):
-        raise Forbidden("You may not make components. Ask a platform engineer.")
+    access.require_components(request.user)
     instances = queries.instances_for(request.user)
     environments = queries.environments_for(request.user)
     wanted = {name: request.GET.get(name, "") for name in ("instance_name", "environment_name")}
