@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -106,9 +107,9 @@ def test_of_many_services_of_one_name_one_is_made(home, of):
     assert sorted(together(*call * 4)) == ["", *["Conflict"] * 3]
 
 
-def make_component(name: str, **where: str) -> Callable[[], object]:
+def make_component(name: str, **where: Any) -> Callable[[], object]:
     by = rows.person()
-    texts = {"manifest": rows.MANIFEST, "template_file": rows.COMPONENT_TEMPLATE}
+    texts: dict[str, Any] = {"manifest": rows.MANIFEST, "template_file": rows.COMPONENT_TEMPLATE}
     return lambda: components.create(by=by, name=name, **texts, **where)
 
 
