@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 # "lose": a commit never reaches the server. "drop": the server commits, and its answer is lost. These two need
 # PostgreSQL's protocol. "late": each piece of data comes ``seconds`` later. "trickle": it comes in small bites.
@@ -34,6 +35,7 @@ class Fault:
     """
 
     kind: str
+    clients: str = ""  # a regular expression for application_name; others are left alone
     share: float = 1.0
     times: int = 10**9
     seconds: float = 0.0
@@ -89,13 +91,13 @@ class TcpLiar:
 
     # What a test does
 
-    def fault(self, kind: str, **how: float) -> Fault:
+    def fault(self, kind: str, **how: Any) -> Fault:
         """From now on; ``faults.clear()`` ends all."""
         if kind not in FAULTS:
             raise ValueError(f"{kind}: one of {', '.join(FAULTS)}")
         if kind in ("lose", "drop") and not self.postgres:
             raise ValueError(f"{kind}: only PostgreSQL's protocol says what a commit is")
-        made = Fault(kind, **how)  # type: ignore[arg-type]
+        made = Fault(kind, **how)
         self.faults.append(made)
         return made
 
@@ -116,10 +118,12 @@ class TcpLiar:
 
     # How it works
 
-    def _pick(self, *kinds: str) -> Fault | None:
+    def _pick(self, client: str, *kinds: str) -> Fault | None:
         with self._lock:
             for fault in self.faults:
-                if fault.kind in kinds and fault.hits < fault.times and self.random.random() < fault.share:
+                if fault.kind not in kinds or fault.hits >= fault.times or not re.search(fault.clients, client):
+                    continue
+                if self.random.random() < fault.share:
                     fault.hits += 1
                     return fault
         return None
@@ -130,7 +134,7 @@ class TcpLiar:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            if self._pick("refuse"):
+            if self._pick("", "refuse"):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 client.close()
                 continue
@@ -171,19 +175,19 @@ class TcpLiar:
 
     def _forward(self, link: Link, piece: bytes) -> bool:
         """False when the connection is over."""
-        if self._pick("reset"):
+        if self._pick(link.name, "reset"):
             return False
         if self.postgres and self._commits(link, piece):
             with self._lock:
                 self.commits += 1
             self.at_commit(link.name)
-            fault = self._pick("lose", "drop")
+            fault = self._pick(link.name, "lose", "drop")
             if fault is not None:
                 return self._cut_at_commit(link, piece, fault.kind)
-        late = self._pick("late")
+        late = self._pick(link.name, "late")
         if late is not None:
             time.sleep(late.seconds)
-        trickle = self._pick("trickle")
+        trickle = self._pick(link.name, "trickle")
         if trickle is None:
             link.server.sendall(piece)
         else:

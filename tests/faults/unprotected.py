@@ -1,6 +1,8 @@
 """The negative controls: each takes one protection off, so that the harness must find fault with the product.
 
 They reach into the product from outside: nothing in it can be switched off.
+
+    python -m tests.faults.unprotected NAMES MODULE ARGUMENTS...     runs a program without them
 """
 
 import dataclasses
@@ -140,6 +142,13 @@ def _lock() -> None:
     connection.close()
 
 
+def _room() -> None:
+    """Whether the database has room is not looked at."""
+    from portal.queries import health
+
+    health._has_room = lambda: True
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "names": _names,
     "lease": _lease,
@@ -152,4 +161,22 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "renewals": _renewals,
     "cancelling": _cancelling,
     "lock": _lock,
+    "room": _room,
 }
+
+
+def main() -> None:
+    import runpy
+    import sys
+
+    import django
+
+    django.setup()
+    _, names, module, *arguments = sys.argv
+    take_off(names.split(","))
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

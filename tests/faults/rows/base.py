@@ -25,6 +25,7 @@ class Row:
     """``small`` and ``full`` are counts by name, and "seconds": what a run may take before what is left is stuck.
 
     ``control`` names the protections that the negative control takes off; it waits ``patience`` seconds only.
+    ``needs`` says why this machine cannot run the row, or "".
     """
 
     number: int
@@ -36,6 +37,7 @@ class Row:
     patience: float = 10
     accounts: int = 1
     arena: Mapping[str, Any] = field(default_factory=dict)
+    needs: Callable[[], str] = str
 
 
 def counts(row: Row, share: float) -> dict[str, float]:
@@ -49,6 +51,9 @@ def counts(row: Row, share: float) -> dict[str, float]:
 
 def play(row: Row, *, share: float, control: bool, seed: int) -> dict[str, Any]:
     """Run a row in this process, which must not have run one before."""
+    missing = row.needs()
+    if missing:
+        return {"row": row.number, "title": row.title, "not_run": missing}
     size = counts(row, 0 if control else share)
     if control:
         size["seconds"] = row.patience
@@ -82,7 +87,9 @@ def commit() -> str:
 
 
 def failures(figures: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a run: empty for a run that shows what it should show."""
+    """What is wrong with a run: empty for a run that shows what it should show, and for one that could not be."""
+    if "not_run" in figures:
+        return []
     harm = {name: value for name, value in figures["harm"].items() if value}
     if figures["control"]:
         return [] if harm else ["the control did no harm: the row proves nothing"]
