@@ -76,6 +76,7 @@ def _forever(stop: threading.Event, threads: int) -> None:
                         pool.submit(_then_forget, under_way, model, drive, pk)
             except Exception:
                 log.exception("looking for due rows failed; trying again")
+        pool.shutdown(cancel_futures=True)
 
 
 def start(threads: int = 4) -> threading.Event:

@@ -116,6 +116,8 @@ class Arena:
         self._start_workers()
 
     def _start_zygote(self) -> None:
+        if not self.wanted:
+            return
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.workers"],
             cwd=self.code,
@@ -127,6 +129,8 @@ class Arena:
         )
 
     def _start_workers(self) -> None:
+        if not self.wanted:
+            return
         if self._answer() != "ready":
             raise RuntimeError(self.log.read_text()[-3000:])
         with self._lock:

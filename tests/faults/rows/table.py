@@ -1,5 +1,5 @@
 """All rows by number."""
 
-from tests.faults.rows import broker, clients, database, provider, workers
+from tests.faults.rows import broker, clients, database, processes, provider, workers
 
-ROWS = {row.number: row for module in (workers, broker, provider, clients, database) for row in module.ROWS}
+ROWS = {row.number: row for module in (workers, broker, provider, clients, database, processes) for row in module.ROWS}
