@@ -54,6 +54,7 @@ class Arena:
         self.random = random.Random(seed)
         self.wanted = workers
         self.skews = skews
+        self.skew_of: dict[int, float] = {}
         self.code = code
         self.without = ",".join(without) or "-"
         self.pids: list[int] = []
@@ -112,8 +113,7 @@ class Arena:
     def start_workers(self) -> None:
         """After ``stop_workers``."""
         self._closing.clear()
-        self._start_zygote()
-        self._start_workers()
+        self._begin()
 
     def _start_zygote(self) -> None:
         if not self.wanted:
@@ -133,6 +133,9 @@ class Arena:
             return
         if self._answer() != "ready":
             raise RuntimeError(self.log.read_text()[-3000:])
+        self._begin()
+
+    def _begin(self) -> None:
         with self._lock:
             for _ in range(self.wanted):
                 self._start_worker()
@@ -147,9 +150,22 @@ class Arena:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
             self.pids = []
-        if self._zygote is not None:
-            self._zygote.kill()
-            self._zygote.wait()
+
+    def roll(self, code: Path, pause: float) -> int:
+        """Kill the workers one after another, in whatever they do; those that follow run ``code``. How many died."""
+        old, zygote = list(self.pids), self._zygote
+        with self._lock:
+            self.code = code
+            self._start_zygote()
+            if self._answer() != "ready":
+                raise RuntimeError(self.log.read_text()[-3000:])
+        for pid in old:
+            time.sleep(pause)
+            self.kill(pid)
+        if zygote is not None:
+            zygote.kill()
+            zygote.wait()
+        return len(old)
 
     def _migrate(self) -> None:
         if self.code != ROOT:
@@ -180,6 +196,7 @@ class Arena:
         self._zygote.stdin.write(f"start {self.without} {skew}\n")
         self._zygote.stdin.flush()
         self.pids.append(int(self._answer()))
+        self.skew_of[self.pids[-1]] = skew
         self.started += 1
 
     def _supervise(self) -> None:
@@ -269,6 +286,9 @@ class Arena:
 
     def close(self) -> None:
         self.stop_workers()
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.wait()
         if self.web is not None:
             stop(self.web)
         self.kill_broker()

@@ -7,6 +7,7 @@ emulator itself tells which deployment was applied last.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -55,11 +56,25 @@ class Work:
     accepted: list[Accepted] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def prepare(self) -> "Work":
+        """Make the person and the template; whoever does not, works with those that another process made."""
         from tests.factories import rows
 
-        self.admin = rows.person("admin")
-        self.version = rows.version(rows.template(), files=rows.environment_files(schema=SCHEMA, code=TEMPLATE))
+        rows.person("admin")
+        rows.version(rows.template(), files=rows.environment_files(schema=SCHEMA, code=TEMPLATE))
+        return self
+
+    @cached_property
+    def admin(self) -> Any:
+        from portal.models import User
+
+        return User.objects.get()
+
+    @cached_property
+    def version(self) -> Any:
+        from portal.models import TemplateVersion
+
+        return TemplateVersion.objects.select_related("template").get()
 
     def spec(self, name: str, revision: int) -> str:
         return f"proton: EnvironmentSpec\nspec: {{queue: {name}, revision: {revision}}}\n"

@@ -1,5 +1,6 @@
 """All rows by number."""
 
-from tests.faults.rows import broker, clients, database, processes, provider, workers
+from tests.faults.rows import backups, broker, clients, database, processes, provider, versions, workers
 
-ROWS = {row.number: row for module in (workers, broker, provider, clients, database, processes) for row in module.ROWS}
+MODULES = (workers, broker, provider, clients, database, processes, versions, backups)
+ROWS = {row.number: row for module in MODULES for row in module.ROWS}
