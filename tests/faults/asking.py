@@ -47,7 +47,7 @@ def _answer(work: Work, do: str, **how: Any) -> dict[str, Any]:
     from portal.errors import PortalError
 
     try:
-        entry = {"prepare": work.prepare, "create": work.create, "update": work.update}[do](**how)
+        entry: Any = getattr(work, do)(**how)
     except PortalError as refusal:
         return {"refused": str(refusal)}
     except Exception as trouble:
@@ -59,7 +59,7 @@ def main() -> None:
     import django
 
     django.setup()
-    work = Work()
+    work = Work(joins=True)
     for line in sys.stdin:
         print(json.dumps(_answer(work, **json.loads(line))), flush=True)
 

@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -28,7 +29,7 @@ def liar(postgres: Postgres) -> Iterator[TcpLiar]:
 def connect(postgres: Postgres, liar: TcpLiar):
     opened = []
 
-    def open_one(**more: object) -> "psycopg.Connection[tuple[object, ...]]":
+    def open_one(**more: Any) -> "psycopg.Connection[Any]":
         opened.append(
             psycopg.connect(
                 host="127.0.0.1",

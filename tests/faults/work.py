@@ -50,25 +50,31 @@ class Accepted:
 
 @dataclass
 class Work:
-    """Requests of one admin. ``refused`` counts those that the product refused."""
+    """Requests of one admin. ``refused`` counts those that the product refused.
+
+    ``joins``: the admin and the template are there, or are going to be: another process makes them.
+    """
 
     accounts: tuple[str, ...] = ("123456789012",)
     accepted: list[Accepted] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    joins: bool = False
 
-    def prepare(self) -> "Work":
-        """Make the person and the template; whoever does not, works with those that another process made."""
+    def __post_init__(self) -> None:
+        if not self.joins:
+            self.prepare()
+
+    def prepare(self) -> None:
         from tests.factories import rows
 
-        rows.person("admin")
-        rows.version(rows.template(), files=rows.environment_files(schema=SCHEMA, code=TEMPLATE))
-        return self
+        self.admin = rows.person("admin")
+        self.version = rows.version(rows.template(), files=rows.environment_files(schema=SCHEMA, code=TEMPLATE))
 
     @cached_property
     def admin(self) -> Any:
         from portal.models import User
 
-        return User.objects.get()
+        return User.objects.get(username="admin")
 
     @cached_property
     def version(self) -> Any:

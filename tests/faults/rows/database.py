@@ -1,4 +1,4 @@
-"""A database that crashes, is cut off at the worst moment, or has no room left. PostgreSQL in every one of these rows."""
+"""A PostgreSQL that crashes, is cut off at the worst moment, or has no room left."""
 
 import threading
 import time
