@@ -42,7 +42,7 @@ class Callers:
                     self.update(f"env-{number}", revision)
                     time.sleep(pause)
             finally:
-                _forget_connection()
+                forget_connection()
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(one, range(count)))
@@ -54,7 +54,7 @@ class Callers:
                 if not self.work.running():
                     return
             except _errors():
-                _forget_connection()
+                forget_connection()
             time.sleep(PAUSE)
 
     def missing(self) -> int:
@@ -80,7 +80,7 @@ class Callers:
                 if not self.work._running_of({name}):
                     return
             except _errors():
-                _forget_connection()
+                forget_connection()
             time.sleep(PAUSE)
 
     def _insist(self, ask: Callable[[], Any], kind: str, name: str, revision: int) -> None:
@@ -88,7 +88,7 @@ class Callers:
         from portal.errors import PortalError
 
         while time.monotonic() < self.until:
-            _forget_connection()
+            forget_connection()
             try:
                 entry = self.work.tried(ask)
                 if entry is not None:
@@ -110,7 +110,7 @@ class Callers:
 
         while time.monotonic() < self.until:
             time.sleep(PAUSE)
-            _forget_connection()
+            forget_connection()
             try:
                 environment = Environment.objects.filter(name=name).first()
                 if environment is None:
@@ -176,7 +176,8 @@ def _errors() -> type[Exception]:
     return Error
 
 
-def _forget_connection() -> None:
+def forget_connection() -> None:
+    """What a web server does between two requests: a connection that ended is made anew by whoever asks next."""
     from django.db import connection
 
     connection.close_if_unusable_or_obsolete()

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from tests.faults.arena import Arena
 from tests.faults.aws_liar import MUTATING
-from tests.faults.callers import Callers, Watch, outside
+from tests.faults.callers import Callers, Watch, forget_connection, outside
 from tests.faults.database import Database, may_not_mount
 from tests.faults.liar_wire import Call
 from tests.faults.referee import verdict
@@ -26,6 +26,7 @@ def _database(arena: Arena) -> Database:
 
 
 def _harm(arena: Arena, work: Work, callers: Callers) -> dict[str, float]:
+    forget_connection()  # the server that it led to may have ended since
     found = verdict(arena, work)
     return {
         **{name: found[name] for name in ("lost", "doubled", "stuck")},
