@@ -1,8 +1,11 @@
 """The path that needs no broker."""
 
-import pytest
+import threading
 
-from portal import poller
+import pytest
+from celery.signals import worker_shutting_down
+
+from portal import celery, poller
 from portal.actions import environments, registrations, services
 from portal.enums import TemplateKind
 from portal.models import Deployment, Environment, Service, ServiceChange, TemplateVersion
@@ -34,3 +37,9 @@ def test_polling_alone_finishes_everything(simulated):
     ServiceChange.objects.update(due_at="2000-01-01T00:00Z")
     assert poller.look_once() == 1
     assert (Service.objects.get().status, Environment.objects.count()) == ("ACTIVE", 1)
+
+
+def test_a_worker_that_is_told_to_stop_looks_for_no_more_work(monkeypatch):
+    monkeypatch.setattr(celery, "_polling", [threading.Event()])
+    worker_shutting_down.send(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
+    assert [stop.is_set() for stop in celery._polling] == [True]
