@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -276,7 +277,9 @@ class Arena:
         with (self.directory / "web.log").open("ab") as log:
             self.web = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for_port(port, self.web)
-        return f"http://127.0.0.1:{port}"
+        address = f"http://127.0.0.1:{port}"
+        urllib.request.urlopen(f"{address}/healthz/ready", timeout=60).close()
+        return address
 
     # Looking
 

@@ -12,16 +12,17 @@ from typing import Any
 from tests.faults.work import Accepted, Work
 
 PAUSE = 0.2
+Span = tuple[float, float]
 
 
 class Callers:
-    """``answered``: what they were told succeeded. ``unanswered``: when they were told nothing."""
+    """``answered``: what they were told succeeded. ``unanswered``: from when to when they waited for nothing."""
 
     def __init__(self, work: Work, seconds: float) -> None:
         self.work = work
         self.until = time.monotonic() + seconds
         self.answered: list[Accepted] = []
-        self.unanswered: list[float] = []
+        self.unanswered: list[Span] = []
         self.done_anyway = 0  # nothing was said, and it was done
         self.given_up = 0
 
@@ -85,19 +86,16 @@ class Callers:
 
     def _insist(self, ask: Callable[[], Any], kind: str, name: str, revision: int) -> None:
         """Ask until it is done. Every request begins and ends with its connection as one of the web server's does."""
-        from portal.errors import PortalError
-
         while time.monotonic() < self.until:
             forget_connection()
+            began = time.time()
             try:
                 entry = self.work.tried(ask)
                 if entry is not None:
                     self.answered.append(entry)
                     return
             except _errors():
-                self.unanswered.append(time.time())
-            except PortalError:
-                raise
+                self.unanswered.append((began, time.time()))
             found = self._look(kind, name, revision)
             if found is not None:
                 self.done_anyway += 1
@@ -111,6 +109,7 @@ class Callers:
         while time.monotonic() < self.until:
             time.sleep(PAUSE)
             forget_connection()
+            began = time.time()
             try:
                 environment = Environment.objects.filter(name=name).first()
                 if environment is None:
@@ -118,7 +117,7 @@ class Callers:
                 rows = Deployment.objects.filter(target_arn=environment.arn, kind=kind)
                 done = [row for row in rows if int(row.inputs["revision"]) == revision]
             except _errors():
-                self.unanswered.append(time.time())
+                self.unanswered.append((began, time.time()))
                 continue
             if not done:
                 return None
@@ -129,14 +128,15 @@ class Callers:
 
 
 class Watch:
-    """Somebody who looks at the web server several times a second: ``seen`` holds (when, path, status; 0 for none)."""
+    """Somebody who looks at the web server several times a second: ``seen`` holds (from when to when, path, status; 0
+    for none)."""
 
     def __init__(self, address: str, paths: tuple[str, ...], session: Any = None) -> None:
         import requests
 
         self.address, self.paths = address, paths
         self.session = session or requests.Session()
-        self.seen: list[tuple[float, str, int]] = []
+        self.seen: list[tuple[Span, str, int]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._forever, daemon=True)
         self._thread.start()
@@ -149,25 +149,25 @@ class Watch:
                 at = time.time()
                 try:
                     answer = self.session.get(self.address + path, timeout=20, allow_redirects=False)
-                    self.seen.append((at, path, answer.status_code))
+                    self.seen.append(((at, time.time()), path, answer.status_code))
                 except requests.RequestException:
-                    self.seen.append((at, path, 0))
+                    self.seen.append(((at, time.time()), path, 0))
 
-    def bad(self, path: str = "") -> list[float]:
+    def bad(self, path: str = "") -> list[Span]:
         """When it answered with 5xx, or not at all."""
-        return [at for at, seen, status in self.seen if path in ("", seen) and (status >= 500 or not status)]
+        return [span for span, seen, status in self.seen if path in ("", seen) and (status >= 500 or not status)]
 
-    def good(self, path: str) -> list[float]:
-        return [at for at, seen, status in self.seen if seen == path and 200 <= status < 400]
+    def good(self, path: str) -> list[Span]:
+        return [span for span, seen, status in self.seen if seen == path and 200 <= status < 400]
 
     def close(self) -> None:
         self._stopping.set()
         self._thread.join(25)
 
 
-def outside(moments: list[float], windows: list[tuple[float, float]]) -> int:
-    """How many moments are in none of the windows."""
-    return sum(not any(start <= at <= end for start, end in windows) for at in moments)
+def outside(spans: list[Span], windows: list[Span]) -> int:
+    """How many spans touch none of the windows."""
+    return sum(not any(start <= until and since <= end for start, end in windows) for since, until in spans)
 
 
 def _errors() -> type[Exception]:

@@ -14,7 +14,7 @@ from tests.servers import compose
 
 STOP_SECONDS = 60.0  # stop_grace_period of docker-compose.yml
 START_SECONDS = 10.0
-WAIT_FOR_COMMIT = 1.5
+WAIT_FOR_COMMIT = 3.0
 
 
 class Fleet:

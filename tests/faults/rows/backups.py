@@ -118,11 +118,11 @@ ROWS = [
         "an old backup is restored while AWS moved on",
         restore,
         ("reconciler",),
-        small={"each": 2, "begun": 0.5, "watched": 1.5, "seconds": 30},
+        small={"each": 2, "begun": 0.5, "watched": 1.0, "seconds": 60},
         full={"each": 50, "begun": 3.0, "watched": 20.0, "seconds": 300},
         patience=15,
         accounts=2,
-        arena={"lease": 1.0, "database": {}, "seconds": 0.8},
+        arena={"lease": 1.0, "database": {}, "seconds": 0.5},
         invariants=False,
     ),
 ]

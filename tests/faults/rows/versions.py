@@ -96,7 +96,7 @@ ROWS = [
         "an upgrade with work in flight",
         upgrade,
         ("additive",),
-        small={"each": 3, "mixed": 0.5, "seconds": 40},
+        small={"each": 2, "mixed": 0.3, "seconds": 60},
         full={"each": 60, "mixed": 5.0, "seconds": 300},
         patience=8,
         arena={"lease": 1.5, "database": {}, "code": older_code},
