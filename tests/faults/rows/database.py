@@ -10,7 +10,7 @@ from tests.faults.aws_liar import MUTATING
 from tests.faults.callers import Callers, Watch, forget_connection, outside
 from tests.faults.database import Database, may_not_mount
 from tests.faults.liar_wire import Call
-from tests.faults.referee import verdict
+from tests.faults.referee import harm
 from tests.faults.rows.base import Result, Row
 from tests.faults.work import Work
 
@@ -27,9 +27,8 @@ def _database(arena: Arena) -> Database:
 
 def _harm(arena: Arena, work: Work, callers: Callers) -> dict[str, float]:
     forget_connection()  # the server that it led to may have ended since
-    found = verdict(arena, work)
     return {
-        **{name: found[name] for name in ("lost", "doubled", "stuck")},
+        **harm(arena, work),
         "lost_acknowledgements": callers.missing(),
         "done_twice": callers.twice(),
         "given_up": callers.given_up,

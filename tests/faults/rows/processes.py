@@ -8,17 +8,12 @@ from collections.abc import Mapping
 from tests.faults.arena import Arena
 from tests.faults.callers import Callers
 from tests.faults.fleet import STOP_SECONDS, Fleet
-from tests.faults.referee import verdict
+from tests.faults.referee import harm
 from tests.faults.rows.base import Result, Row
 from tests.faults.work import Work
 
 Size = Mapping[str, float]
 SKEW = 600.0
-
-
-def _harm(arena: Arena, work: Work) -> dict[str, float]:
-    found = verdict(arena, work)
-    return {name: found[name] for name in ("lost", "doubled", "stuck")}
 
 
 def deploy(arena: Arena, work: Work, size: Size) -> Result:
@@ -37,12 +32,12 @@ def deploy(arena: Arena, work: Work, size: Size) -> Result:
         callers.lives(int(size["environments"]), updates=int(size["updates"]), threads=6)
         roller.join(size["seconds"])
         callers.settle()
-        harm = {**_harm(arena, work), "given_up": callers.given_up, "never_stopped": fleet.never_stopped}
+        harmed = {**harm(arena, work), "given_up": callers.given_up, "never_stopped": fleet.never_stopped}
     finally:
         fleet.close()
     return Result(
         faults={**fleet.signalled, "at_a_commit": fleet.at_a_commit},
-        harm=harm,
+        harm=harmed,
         figures={
             "accepted": len(work.accepted),
             "slowest_stop_seconds": round(max(fleet.stops, default=0.0), 1),
@@ -91,7 +86,7 @@ def skew(arena: Arena, work: Work, size: Size) -> Result:
     return Result(
         faults={"claims_of_the_one_ahead": claims["ahead"], "claims_of_the_one_behind": claims["behind"]},
         harm={
-            **_harm(arena, work),
+            **harm(arena, work),
             "false_reclaims": int(sql("SELECT count(*) FROM faults_claim WHERE early")),
             "given_up": callers.given_up,
         },

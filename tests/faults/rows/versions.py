@@ -12,7 +12,7 @@ from tests.faults import unprotected
 from tests.faults.arena import Arena
 from tests.faults.asking import Elsewhere
 from tests.faults.older import newest_migration, no_older_version, older_code, versions
-from tests.faults.referee import verdict
+from tests.faults.referee import harm
 from tests.faults.rows.base import Result, Row
 from tests.faults.work import Work
 
@@ -81,11 +81,10 @@ def upgrade(arena: Arena, work: Work, size: Size) -> Result:
         work.wait(size["seconds"])
     finally:
         old.close()
-    found = verdict(arena, work)
     before, after = versions()
     return Result(
         faults={**asked, "workers_killed": killed + 1},
-        harm={**{name: found[name] for name in ("lost", "doubled", "stuck")}, "failed_requests": len(failed)},
+        harm={**harm(arena, work), "failed_requests": len(failed)},
         figures={"from": before, "to": after, "migration": newest_migration(), "failed": failed[:3]},
     )
 
