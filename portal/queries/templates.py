@@ -149,6 +149,11 @@ def bundle_of(version: TemplateVersion) -> Bundle:
     return _unpacked(version.bundle_id, kind_of(version.template), version.template.customer_managed)
 
 
+def schema_of_bundle(digest: str, kind: Kind, *, customer_managed: bool) -> Schema:
+    """Of a bundle whose version may be gone."""
+    return _unpacked(digest, kind, customer_managed).schema
+
+
 def schema_of(version: TemplateVersion) -> Schema:
     return bundle_of(version).schema
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 
 from portal import logs
 from portal.errors import PortalError
-from portal.wire import shapes
+from portal.wire import callers, replay, shapes, sigv4
 from portal.wire.errors import AwsError, translate
 from portal.wire.registry import Caller, Operation, handlers
 from portal.wire.service_model import operation_models, target_prefix
@@ -23,6 +24,7 @@ from portal.wire.service_model import operation_models, target_prefix
 log = logging.getLogger(__name__)
 LARGEST_BODY = 1024 * 1024  # bytes; a spec and a template file have at most 51,200 characters each
 CONTENT_TYPE = "application/x-amz-json-1.0"
+NOTIFY = "NotifyResourceDeploymentStatusChange"
 
 
 @dataclass
@@ -32,9 +34,16 @@ class Call:
     request: HttpRequest
     operation: Operation | None = None
     caller: Caller | None = None
+    signed: sigv4.Signed | None = None
     body: bytes = b""
     members: Mapping[str, Any] = field(default_factory=dict)
     reply: Mapping[str, Any] = field(default_factory=dict)
+
+
+def require_https(call: Call) -> None:
+    """A portal that is reached over https is not asked over http: a request tells more than its signature hides."""
+    if settings.SECURE_SSL_REDIRECT and not call.request.is_secure():
+        raise AwsError("AccessDeniedException", f"Use {settings.PORTAL_PUBLIC_URL} as the endpoint.", 403)
 
 
 def read_target(call: Call) -> None:
@@ -55,6 +64,15 @@ def read_body(call: Call) -> None:
         call.body = call.request.read()
     except (UnreadablePostError, RawPostDataException, ValueError):
         raise AwsError("SerializationException", "The body could not be read.") from None
+
+
+def authenticate(call: Call) -> None:
+    try:
+        found = callers.authenticate(sigv4.from_wsgi(call.request.META, call.body))
+    except sigv4.Refused as refused:
+        raise AwsError(refused.code, refused.message, refused.status) from None
+    call.caller, call.signed = Caller(found.user, found.account_id, found.key_id, found.scope), found.signed
+    call.request.__dict__["_cached_user"] = found.user  # for the log of requests
 
 
 def parse(body: bytes) -> Mapping[str, Any]:
@@ -95,6 +113,9 @@ def check_shape(call: Call) -> None:
 def authorise(call: Call) -> None:
     """AWS Proton's managed policies as roles; whose rows are concerned is asked in ``access``."""
     assert call.operation is not None and call.caller is not None
+    if call.caller.scope and (call.operation.name, call.members.get("resourceArn")) != (NOTIFY, call.caller.scope):
+        message = f"This key is for {call.caller.scope} only: it may perform proton:{NOTIFY} on that."
+        raise AwsError("AccessDeniedException", message)
     if not call.caller.user.at_least(call.operation.role):
         raise AwsError(
             "AccessDeniedException",
@@ -113,30 +134,56 @@ def run(call: Call) -> None:
     call.reply = shapes.reply(call.operation.output, found)
 
 
-STEPS: tuple[Callable[[Call], None], ...] = (read_target, read_body, check_shape, authorise, run)
+STEPS: tuple[Callable[[Call], None], ...] = (
+    require_https,
+    read_target,
+    read_body,
+    authenticate,
+    check_shape,
+    authorise,
+    run,
+)
 
 
 def serve(request: HttpRequest) -> HttpResponse:
     """The reply to one request: always JSON in AWS's shape, with the id that the logs and the audit have."""
     call = Call(request)
-    try:
-        for step in STEPS:
-            step(call)
-        status, body = 200, dict(call.reply)
-    except AwsError as error:
-        status, body = error.status, error.body()
-    except Exception:
-        log.exception("%s failed", call.operation.name if call.operation else "a request")
-        error = AwsError("InternalServerException", "Something went wrong here. The request id finds it in the logs.")
-        status, body = 500, error.body()
-    return _response(status, body)
-
-
-def _response(status: int, body: Mapping[str, Any]) -> HttpResponse:
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    response = HttpResponse(content, status=status, content_type=CONTENT_TYPE)
+    reply = _answer(call, STEPS[: STEPS.index(check_shape)])
+    if reply.status == 200:
+        reply = _worked_on(call)
+    response = HttpResponse(reply.body, status=reply.status, content_type=CONTENT_TYPE)
     response.headers["x-amzn-RequestId"] = logs.request_id()
     return response
+
+
+def _worked_on(call: Call) -> replay.Reply:
+    """The rest of the steps; what changes something is done once for each signature."""
+    rest = STEPS[STEPS.index(check_shape) :]
+    assert call.operation is not None and call.signed is not None
+    if not call.operation.mutates:
+        return _answer(call, rest)
+    try:
+        return replay.once(call.signed, lambda: _answer(call, rest))
+    except PortalError as refusal:
+        error = translate(refusal, call.operation.name)
+        return replay.Reply(error.status, _json(error.body()))
+
+
+def _answer(call: Call, steps: tuple[Callable[[Call], None], ...]) -> replay.Reply:
+    try:
+        for step in steps:
+            step(call)
+    except AwsError as error:
+        return replay.Reply(error.status, _json(error.body()))
+    except Exception:
+        log.exception("%s failed", call.operation.name if call.operation else "a request")
+        failure = AwsError("InternalServerException", "Something went wrong here. The request id finds it in the logs.")
+        return replay.Reply(500, _json(failure.body()))
+    return replay.Reply(200, _json(call.reply))
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 class WireMiddleware:

@@ -20,11 +20,13 @@ READS = ("Get", "List")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls. ``account_id`` is the AWS account that the access key is bound to."""
+    """Who calls. ``account_id`` is the AWS account that the access key is bound to; ``scope`` the ARN of the one
+    resource that the key may speak about, or "" for all that its person may do."""
 
     user: User
     account_id: str
     key_id: str = ""
+    scope: str = ""
 
 
 Handler = Callable[..., Mapping[str, Any]]
@@ -56,7 +58,9 @@ def operation(name: str, role: Role) -> Callable[[Handler], Handler]:
     does not have, TypeError when the arguments are not the input's members.
     """
     model = operation_models()[name]
-    arguments = {member: xform_name(member) for member in model.input_shape.members}
+    assert model.input_shape is not None
+    given: StructureShape = model.input_shape
+    arguments = {member: xform_name(member) for member in given.members}
 
     def register(run: Handler) -> Handler:
         parameters = list(inspect.signature(run).parameters)
@@ -64,7 +68,7 @@ def operation(name: str, role: Role) -> Callable[[Handler], Handler]:
             raise TypeError(f"{name} takes {sorted(arguments.values())} after caller, not {parameters}")
         if name in HANDLERS:
             raise TypeError(f"{name} has two handlers")
-        HANDLERS[name] = Operation(name, run, role, model.input_shape, model.output_shape, arguments)
+        HANDLERS[name] = Operation(name, run, role, given, model.output_shape, arguments)
         return run
 
     return register

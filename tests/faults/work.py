@@ -59,6 +59,7 @@ class Work:
     accepted: list[Accepted] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     joins: bool = False
+    lost_rights: dict[UUID, float] = field(default_factory=dict)  # when the person behind a deployment lost the right
 
     def __post_init__(self) -> None:
         if not self.joins:

@@ -123,6 +123,6 @@ ROWS = [
         patience=15,
         accounts=2,
         arena={"lease": 1.0, "database": {}, "seconds": 0.5},
-        invariants=False,
+        judged=False,
     ),
 ]
