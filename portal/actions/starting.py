@@ -10,7 +10,7 @@ from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
 from portal.errors import Conflict
-from portal.models import Deployment, ServicePipeline, TemplateVersion, User
+from portal.models import Deployment, ServiceInstance, ServicePipeline, TemplateVersion, User
 from provisioning.engines.names import stack_name
 
 
@@ -23,6 +23,13 @@ def _state(version: TemplateVersion | None, spec: str) -> dict[str, Any]:
         "template_major_version": str(version.major),
         "template_minor_version": str(version.minor),
     }
+
+
+def _around(target: Target) -> dict[str, str]:
+    """What an instance finds when it is deployed."""
+    if isinstance(target, ServiceInstance) and target.environment.deployed_id:
+        return {"last_successful_environment_deployment_id": str(target.environment.deployed_id)}
+    return {}
 
 
 def _name_of_stack(target: Target, name: str) -> str:
@@ -58,7 +65,7 @@ def start(
         retry_of=retry_of,
         allow_replace_empty=allow_replace_empty,
         identifier="" if lost or target.latest is None else target.latest.identifier,
-        target_state=_state(version, spec),
+        target_state={**_state(version, spec), **_around(target)},
     )
 
 
@@ -98,6 +105,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             version=named,
             bundle_id=named.bundle_id if named else None,
             initial_state=_state(target.version, target.spec),
+            succeeded_before=target.deployed_id,
             external_name=_name_of_stack(
                 target, "-".join(part for part in (named_by.get("service_name"), _short_name(target)) if part)
             ),
