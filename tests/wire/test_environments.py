@@ -263,9 +263,7 @@ def test_outputs_are_those_of_now_or_of_a_past_deployment(platform, dev, simulat
 def test_provisioned_resources_are_named(platform, dev):
     found = run(platform, "ListEnvironmentProvisionedResources", environmentName="dev")["provisionedResources"]
     resource = dev.deployed.provisioned_resources.get()
-    assert found == [
-        {"name": resource.name, "identifier": resource.identifier, "provisioningEngine": "CLOUDFORMATION"}
-    ]
+    assert found == [{"name": resource.name, "identifier": resource.identifier, "provisioningEngine": "CLOUDFORMATION"}]
 
 
 @pytest.mark.parametrize("operation", ["ListEnvironmentOutputs", "ListEnvironmentProvisionedResources"])
