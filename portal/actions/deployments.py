@@ -1,5 +1,7 @@
 """What people ask of deployments: cancel, retry, decide about an unclear outcome, take one out of the history."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -116,7 +118,7 @@ def resolve_attention(*, by: User, deployment: Deployment, decision: str, reason
     return deployment
 
 
-EMPTIED = {
+EMPTIED: dict[str, Any] = {
     "spec": "",
     "inputs": {},
     "context": {},

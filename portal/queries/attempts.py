@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from portal.enums import Staleness, TemplateVersionStatus
@@ -33,25 +33,23 @@ def planned(service: str, part: str) -> Any:
     return changes.values(f"version__{part}")[:1]
 
 
-def with_staleness(rows: QuerySet[Any], template: str) -> QuerySet[Any]:
-    """Adds ``staleness``: a value of ``Staleness`` for the version that each row runs.
+def versions_behind(staleness: Staleness) -> QuerySet[TemplateVersion]:
+    """Versions that are this far behind their template's recommended one, which is the highest published."""
+    others = TemplateVersion.objects.filter(template=OuterRef("template"), status=TemplateVersionStatus.PUBLISHED)
+    higher = Exists(others.filter(major__gt=OuterRef("major")))
+    if staleness == Staleness.BEHIND_MAJOR:
+        return TemplateVersion.objects.filter(higher)
+    return TemplateVersion.objects.filter(
+        ~higher, Exists(others.filter(minor__gt=OuterRef("minor"), major=OuterRef("major")))
+    )
 
-    ``template`` is the path to the row's template. AWS Proton compares with the template's recommended version.
-    """
-    shown = columns()
-    published = TemplateVersion.objects.filter(
-        template=OuterRef(f"{template}_id"), status=TemplateVersionStatus.PUBLISHED
-    )
-    rows = rows.annotate(shown_major=shown["major"], shown_minor=shown["minor"])
-    higher = published.filter(major__gt=OuterRef("shown_major"))
-    later = published.filter(major=OuterRef("shown_major"), minor__gt=OuterRef("shown_minor"))
-    return rows.annotate(
-        staleness=Case(
-            When(Exists(higher), then=Value(Staleness.BEHIND_MAJOR.value)),
-            When(Exists(later), then=Value(Staleness.BEHIND_MINOR.value)),
-            default=Value(Staleness.UP_TO_DATE.value),
-        )
-    )
+
+def running_behind(staleness: Staleness) -> Q:
+    """Targets that run a version which is this far behind, or not at all. Versions are compared, not each target."""
+    if staleness == Staleness.UP_TO_DATE:
+        return ~running_behind(Staleness.BEHIND_MAJOR) & ~running_behind(Staleness.BEHIND_MINOR)
+    versions = versions_behind(staleness).values("pk")
+    return Q(version__in=versions) | Q(version__isnull=True, latest__version__in=versions)
 
 
 def running_major(major: int) -> Q:

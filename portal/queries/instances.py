@@ -45,7 +45,6 @@ _EQUAL = {
     "templateName": "service__template__name",
     "serviceName": "service__name",
     "environmentName": "environment__name",
-    "deployedTemplateVersionStatus": "staleness",
 }
 _CHOICES: dict[str, Sequence[str]] = {
     "deploymentStatus": DeploymentStatus.values,
@@ -84,9 +83,10 @@ def matching(rows: QuerySet[Any], filters: Iterable[tuple[str, str]]) -> QuerySe
         if value not in _CHOICES.get(key, (value,)):
             raise Invalid(f"The filter {key} cannot be {value[:100]}: it is one of {', '.join(_CHOICES[key])}.")
         alternatives.setdefault(key, []).append(value)
-    if "deployedTemplateVersionStatus" in alternatives:
-        rows = attempts.with_staleness(rows, "service__template")
     wanted = Q()
+    distances = alternatives.pop("deployedTemplateVersionStatus", [])
+    for value in distances:
+        wanted |= attempts.running_behind(Staleness(value))
     for key, values in alternatives.items():
         wanted &= Q(**{f"{_EQUAL[key]}__in": values})
     return rows.filter(wanted)

@@ -1,8 +1,11 @@
 """How many of everything there are, and how far behind: AWS Proton's GetResourcesSummary."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from portal.enums import SERVICE_BUSY, ServiceStatus, Staleness, TemplateKind
 from portal.models import Environment, Service, ServiceInstance, ServicePipeline, Template, User
@@ -10,57 +13,61 @@ from portal.queries import attempts
 from portal.queries.usage import FAILED
 
 SERVICE_FAILED = set(ServiceStatus) - SERVICE_BUSY - {ServiceStatus.ACTIVE}
+BEHIND = {Staleness.BEHIND_MINOR: "behindMinor", Staleness.BEHIND_MAJOR: "behindMajor"}  # the worst is last
+Group = tuple[int | None, str, bool, int]  # service, the wire's count of its version, failed, how many
 
 
 def counts(user: User) -> dict[str, dict[str, int]]:
-    """By the wire's names of the resources. Five queries, however many there are."""
+    """By the wire's names of the resources. Seven queries, however many there are; targets are grouped by them."""
     if not (user.is_authenticated and user.is_active):
         return {}
-    failed = Q(latest__status__in=FAILED)
+    behind = {pk: name for staleness, name in BEHIND.items() for pk in _pks(staleness)}
+    environments = _groups(Environment.objects.all(), behind)
+    instances = _groups(ServiceInstance.objects.all(), behind, by="service_id")
+    pipelines = _groups(ServicePipeline.objects.all(), behind, by="service_id")
+    services = Service.objects.aggregate(total=Count("pk"), failed=Count("pk", filter=Q(status__in=SERVICE_FAILED)))
     templates = Template.objects.aggregate(
         environmentTemplates=Count("pk", filter=Q(kind=TemplateKind.ENVIRONMENT)),
         serviceTemplates=Count("pk", filter=Q(kind=TemplateKind.SERVICE)),
     )
     return {
-        "environments": _count(attempts.with_staleness(Environment.objects.all(), "template"), failed),
-        "serviceInstances": _count(_instances(), failed),
-        "pipelines": _count(_pipelines(), failed),
-        "services": _count(_services(), Q(status__in=SERVICE_FAILED)),
+        "environments": _counted(environments),
+        "serviceInstances": _counted(instances),
+        "pipelines": _counted(pipelines),
+        "services": {**_worst([*instances, *pipelines], services["total"]), **services},
         "components": {"total": 0, "failed": 0},  # there are no components yet
         **{name: {"total": total} for name, total in templates.items()},
     }
 
 
-def _instances() -> QuerySet[Any]:
-    return attempts.with_staleness(ServiceInstance.objects.order_by(), "service__template")
+def _pks(staleness: Staleness) -> Iterable[int]:
+    return attempts.versions_behind(staleness).order_by().values_list("pk", flat=True)
 
 
-def _pipelines() -> QuerySet[Any]:
-    return attempts.with_staleness(ServicePipeline.objects.order_by(), "service__template")
+def _groups(rows: QuerySet[Any], behind: dict[int, str], by: str = "") -> list[Group]:
+    shown = Coalesce("version_id", "latest__version_id")
+    columns = [by] if by else []
+    grouped = rows.order_by().values_list(*columns, shown, "latest__status").annotate(count=Count("pk"))
+    return [
+        (rest[0] if rest else None, behind.get(version, "upToDate"), status in FAILED, count)
+        for *rest, version, status, count in grouped
+    ]
 
 
-def _services() -> QuerySet[Any]:
-    """A service is as far behind as the furthest of its instances and its pipeline."""
-
-    def any_is(staleness: Staleness) -> Q:
-        of_service = Q(service=OuterRef("pk"), staleness=staleness)
-        return Q(Exists(_instances().filter(of_service))) | Q(Exists(_pipelines().filter(of_service)))
-
-    return Service.objects.annotate(
-        staleness=Case(
-            When(any_is(Staleness.BEHIND_MAJOR), then=Value(Staleness.BEHIND_MAJOR.value)),
-            When(any_is(Staleness.BEHIND_MINOR), then=Value(Staleness.BEHIND_MINOR.value)),
-            default=Value(Staleness.UP_TO_DATE.value),
-        )
-    )
+def _counted(groups: Iterable[Group]) -> dict[str, int]:
+    found = Counter({"total": 0, "upToDate": 0, "behindMinor": 0, "behindMajor": 0, "failed": 0})
+    for _, distance, failed, count in groups:
+        found["total"] += count
+        found[distance] += count
+        found["failed"] += count if failed else 0
+    return dict(found)
 
 
-def _count(rows: QuerySet[Any], failed: Q) -> dict[str, int]:
-    found: dict[str, int] = rows.order_by().aggregate(
-        total=Count("pk"),
-        upToDate=Count("pk", filter=Q(staleness=Staleness.UP_TO_DATE)),
-        behindMajor=Count("pk", filter=Q(staleness=Staleness.BEHIND_MAJOR)),
-        behindMinor=Count("pk", filter=Q(staleness=Staleness.BEHIND_MINOR)),
-        failed=Count("pk", filter=failed),
-    )
-    return found
+def _worst(groups: Iterable[Group], total: int) -> dict[str, int]:
+    """Each service is as far behind as the furthest of its instances and its pipeline."""
+    order = ["upToDate", *BEHIND.values()]
+    worst: dict[int | None, int] = {}
+    for service, distance, _, _ in groups:
+        worst[service] = max(worst.get(service, 0), order.index(distance))
+    found = {name: sum(rank == at for rank in worst.values()) for at, name in enumerate(order)}
+    return {**found, "upToDate": total - found["behindMinor"] - found["behindMajor"]}

@@ -41,7 +41,7 @@ def _parsed(key: list[Any], parse: Callable[[Sequence[Any]], Sequence[Any]]) -> 
     """Raises Invalid for values that no row can have: tokens can be forged."""
     try:
         return parse(key)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise Invalid(STALE) from None
 
 

@@ -1,6 +1,6 @@
 """Service instances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,8 @@ from portal.wire.presenters import instances as present
 from portal.wire.registry import Caller, operation
 
 Reply = Mapping[str, Any]
-PARSERS = {
-    "latest_id": lambda text: UUID(text),
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "latest_id": UUID,
     "pk": paging.whole,
     "latest__created_at": paging.moment,
     "created_at": paging.moment,
@@ -143,12 +143,10 @@ def update_service_instance(
         )
 
     if client_token:
-        request = {"name": name, "service_name": service_name, "type": deployment_type, "spec": spec}
-        request["version"] = version
         idempotency.create(
             caller,
             "UpdateServiceInstance",
-            request,
+            {"name": name, "service_name": service_name, "type": deployment_type, "spec": spec, "version": version},
             token=client_token,
             make=update,
             find=_find,
