@@ -9,6 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from portal.enums import Role, TemplateKind
 from portal.models import Deployment, ServiceInstance
 from portal.queries.instances import ORDERS
+from portal.wire import paging
+from portal.wire.errors import AwsError
 from portal.wire.service_model import service_model
 from tests.factories import rows
 from tests.wire.conftest import refused, run
@@ -391,3 +393,17 @@ def test_instances_are_added_by_platform_engineers_only(platform, web):
 def test_an_unknown_instance_is_not_found(platform, web):
     for which in ({**DEV, "name": "unknown"}, {**DEV, "serviceName": "unknown"}):
         assert refused(platform, "GetServiceInstance", **which)[0] == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize("sort_by", ["serviceName", "deploymentStatus", "createdAt", "name"])
+@pytest.mark.parametrize(
+    "key", [[1, 1], ["x", "x"], ["2020-01-01T00:00:00+00:00", -1], ["9999-12-31T23:59:59-12:00", 1]]
+)
+def test_a_forged_token_is_refused_or_leads_somewhere(platform, web, sort_by, key):
+    token = paging._write(["instances", None, None, sort_by, "ASCENDING"], key)
+    found = "answered"
+    try:
+        run(platform, "ListServiceInstances", sortBy=sort_by, nextToken=token)
+    except AwsError as error:
+        found = error.name
+    assert found in {"answered", "ValidationException"}
