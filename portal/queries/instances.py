@@ -65,6 +65,12 @@ def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
     return rows.values(*_SHOWN, *(("spec", "last_client_token") if whole else ()), **_EXPRESSIONS)
 
 
+def sortable(rows: QuerySet[Any], sort_by: str) -> QuerySet[Any]:
+    """Every instance has a last attempt; said to the database, its indexes of deployments give the order."""
+    first = ORDERS[sort_by][0]
+    return rows.filter(**{f"{first}__isnull": False}) if first.startswith("latest__") else rows
+
+
 def key_of(row: dict[str, Any], sort_by: str) -> list[Any]:
     """A shown row's values of the columns of an order."""
     return [row[KEYS.get(column, column)] for column in ORDERS[sort_by]]

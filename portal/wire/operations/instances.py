@@ -96,7 +96,7 @@ def list_service_instances(
     columns = queries.ORDERS[sort_by]
     parsers = [PARSERS.get(column, str) for column in columns]
     found, token = paging.page(
-        rows,
+        queries.sortable(rows, sort_by),
         by=columns,
         key=lambda row: queries.key_of(row, sort_by),
         parse=lambda key: [parse(part) for parse, part in zip(parsers, key, strict=True)],
