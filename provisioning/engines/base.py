@@ -25,6 +25,18 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Notification:
+    """What a customer's automation reported about a deployment. AWS Proton: NotifyResourceDeploymentStatusChange.
+
+    ``status`` may be "": then it only brings outputs.
+    """
+
+    status: Literal["", "IN_PROGRESS", "FAILED", "SUCCEEDED"] = ""
+    message: str = ""
+    outputs: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True)
 class Job:
     """All that an engine may know about one deployment."""
 
@@ -38,6 +50,7 @@ class Job:
     identifier: str = ""  # what an earlier deployment of the same resource made (stack ARN), "" for the first
     allow_replace_empty: bool = False  # an explicit retry may delete our own ROLLBACK_COMPLETE stack first
     settings: Mapping[str, Any] = field(default_factory=dict)  # the manifest's settings, or a simulation's wishes
+    notified: Notification | None = None  # the newest report about this deployment, where somebody else applies it
 
 
 @dataclass(frozen=True)
