@@ -11,7 +11,6 @@ class Handle:
     folder: str = ""
     number: int = 0  # of the pull request
     url: str = ""
-    said: bool = False  # the pull request that is replaced was told so
     polls: int = 0  # since anything new was seen
 
     def but(self, **changes: Any) -> "Handle":

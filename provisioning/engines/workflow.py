@@ -190,12 +190,8 @@ class _Step:
             return self.progress(f"Pull request {pull.number} is open", pull)
         replaced = self.pull(self.versions[1][1]) if len(self.versions) > 1 else None
         if pull.state == "open" and replaced is not None and replaced.state == "open":
-            if not self.state.said:
-                said = f"Replaced by {pull.url}, which holds these changes as well."
-                self.forge.comment(self.repository, replaced.number, said, f"replaced by {pull.number}")
-                self.state = self.state.but(said=True)
-                return self.progress(f"Telling pull request {replaced.number} that it is replaced", pull)
-            self.forge.close(self.repository, replaced.number)
+            said = f"Replaced by {pull.url}, which holds these changes as well."
+            self.forge.close(self.repository, replaced.number, said)
             return self.progress(f"Closing pull request {replaced.number}, which is replaced", pull)
         return self.succeeded(pull)
 

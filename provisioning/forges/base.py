@@ -126,8 +126,8 @@ class Forge(Protocol):
     def describe(self, repository: Repository, number: int, title: str, body: str) -> None:
         """Sets a pull request's title and text."""
 
-    def close(self, repository: Repository, number: int) -> None:
-        """Closes a pull request without merging it; one that is not open any more is left as it is."""
+    def close(self, repository: Repository, number: int, saying: str = "") -> None:
+        """Closes a pull request without merging it, with a word why; one that is not open any more is left as it is."""
 
     def comment(self, repository: Repository, number: int, text: str, key: str) -> None:
         """Says something below a pull request, once for each ``key``."""

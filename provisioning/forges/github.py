@@ -196,7 +196,10 @@ class GitHubForge:
         wanted = {"title": names.one_line(title), "body": body}
         self._client.ask(repository, lambda there: there.get_pull(int(number)).edit(**wanted))
 
-    def close(self, repository: Repository, number: int) -> None:
+    def close(self, repository: Repository, number: int, saying: str = "") -> None:
+        if saying and self.pull_request(repository, number).state == "open":
+            self.comment(repository, number, saying, "closed")
+
         def close(there: Any) -> None:
             pull = there.get_pull(int(number))
             if pull.state == "open":

@@ -181,12 +181,13 @@ class LocalForge:
         with self._turn(repository) as where:
             _keep(where, replace(_record(where, number), title=names.one_line(title), body=body))
 
-    def close(self, repository: Repository, number: int) -> None:
+    def close(self, repository: Repository, number: int, saying: str = "") -> None:
         with self._turn(repository) as where:
             record = _record(where, number)
             shown = self._shown(where, repository, record)
             if shown.state == "open":
-                _keep(where, replace(record, closed=True, head=shown.head))
+                comments = {**record.comments, **({"closed": saying} if saying else {})}
+                _keep(where, replace(record, closed=True, head=shown.head, comments=comments))
 
     def comment(self, repository: Repository, number: int, text: str, key: str) -> None:
         with self._turn(repository) as where:

@@ -155,8 +155,7 @@ def _quoted(before: str) -> bool:
 
 def _refusals(leaf: Leaf, why: str, file: str, context: Mapping[str, Any]) -> Iterator[Problem]:
     shown = ascii(leaf.value if len(leaf.value) <= 60 else leaf.value[:57] + "...")
-    paths = [path for path, text in developer_strings(context) if text and (text in leaf.text or leaf.text in text)]
-    for path in paths[:5] or [""]:
+    for path in guard.inputs_behind(leaf, context):
         yield Problem(path, f"the value {shown} {why}; or pass it by env:", line=leaf.line or None, file=file)
 
 
