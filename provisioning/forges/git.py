@@ -21,7 +21,7 @@ from provisioning.forges.errors import ForgeRefused, Missing, Moved
 
 NOTHING = "0" * 40  # git's name for a branch that is not there
 _SECONDS = 60.0
-_STALE_LOCK_SECONDS = 120.0  # git's own lock files, left by a process that was killed
+_STALE_LOCK_SECONDS = 10.0  # git's own lock files, left by a process that was killed; it needs milliseconds
 _HARDENED = (
     "protocol.allow=never",
     "core.hooksPath=/dev/null",

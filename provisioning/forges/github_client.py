@@ -117,8 +117,6 @@ class Client:
         app = self._github(Auth.AppAuth(self._credentials.app_id, self._credentials.private_key))
         owner, _, name = repository.name.partition("/")
         wanted = {"contents": "write", "pull_requests": "write", "metadata": "read"}
-        if self._credentials.workflows:
-            wanted["workflows"] = "write"
         ask = app.requester.requestJsonAndCheck
         try:
             _, installation = ask("GET", f"/repos/{owner}/{name}/installation")
@@ -127,6 +125,11 @@ class Client:
                 f"The GitHub App is not installed on {repository.name}, or there is no such repository.",
                 "Check the name, and install the App on it.",
             ) from None
+        granted = installation.get("permissions") or {}
+        if "checks" in granted:  # to show what the checks of a pull request say
+            wanted["checks"] = "read"
+        if self._credentials.workflows and granted.get("workflows") == "write":
+            wanted["workflows"] = "write"
         wish = {"repositories": [name], "permissions": wanted}
         _, answer = ask("POST", f"/app/installations/{int(installation['id'])}/access_tokens", input=wish)
         expires = datetime.fromisoformat(answer["expires_at"]).astimezone(UTC).timestamp()

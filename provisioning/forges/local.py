@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -67,8 +68,11 @@ class LocalForge:
             sha = git.made(new, (), files, message)
             git.move(new, repository.branch, sha, git.NOTHING)
             (new / "pull-requests").mkdir()
-            with contextlib.suppress(OSError):  # another process was faster: its repository stays
+            (new / "turn.lock").touch()
+            try:
                 os.rename(new, path)
+            except OSError:  # another process was faster: its repository stays
+                shutil.rmtree(new)
         found = self.head(repository, repository.branch)
         if found is None:
             raise Missing(f"The repository {repository.name} has no branch {repository.branch}.", "Create the branch.")

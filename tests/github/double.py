@@ -62,11 +62,7 @@ class Exchange:
 class Refusal(Exception):
     def __init__(self, status: int, said: str, *errors: dict[str, str], headers: dict[str, str] | None = None):
         self.status, self.headers = status, headers or {}
-        self.answer: dict[str, Any] = {
-            "message": said,
-            "documentation_url": "https://github.com/",
-            "status": str(status),
-        }
+        self.answer: dict[str, Any] = {"message": said, "documentation_url": "https://github.com/"}
         if errors:
             self.answer["errors"] = list(errors)
 
