@@ -9,17 +9,18 @@ export PORT DATA_DIR
 
 PYTHON := .venv/bin/python
 OWN_ASSETS := $(shell find static/css static/js static/img templates portal/web portal/templatetags -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
-DATABASE_TESTS := tests/actions tests/queries tests/rules tests/web
+DATABASE_TESTS := tests/actions tests/queries tests/rules tests/web tests/wire
 TOOLING := DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory:
 
-.PHONY: help run setup test soak bench check format lock browser
+.PHONY: help run setup test soak bench check format lock sbom browser
 
 help:
 	@echo 'make run      set everything up and serve the product on http://127.0.0.1:$$PORT (default 8000)'
 	@echo 'make test     every test, browser journeys included, on SQLite and on PostgreSQL'
 	@echo 'make soak     faults with full counts, up to two hours; writes docs/faults.md'
 	@echo 'make bench    speed and memory beside peers and limits; ROWS="P-V1 P-W3" for some rows'
-	@echo 'make check    format, lint, types, import contracts, migrations, deploy checks'
+	@echo 'make check    format, lint, types, import contracts, migrations, deploy checks, known vulnerabilities'
+	@echo 'make sbom     write a CycloneDX bill of materials to .artifacts/sbom.json'
 	@echo 'make format   write the code in the house style'
 	@echo 'make lock     choose the newest allowed versions anew and write the lock files'
 
@@ -77,10 +78,16 @@ check: .venv/dev.stamp
 	@$(TOOLING) $(PYTHON) manage.py makemigrations --check --dry-run
 	@bin/check-deploy
 	@bin/check-locks
+	@bin/audit
 
 format: .venv/dev.stamp
 	@.venv/bin/ruff check --fix --exit-zero --quiet .
 	@.venv/bin/ruff format .
+
+sbom: .venv/run.stamp
+	@mkdir -p .artifacts
+	@$(PYTHON) bin/sbom > .artifacts/sbom.json
+	@echo .artifacts/sbom.json
 
 lock:
 	@bin/lock

@@ -2,11 +2,13 @@
 
 import argparse
 import fcntl
+import ipaddress
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 SHORTEST_SECRET = 50  # characters, and this many different ones at least (Django's own check, security.W009):
 FEWEST_CHARACTERS = 5
@@ -41,6 +43,29 @@ def refusals(
             f"SQLite is for one web process and {web_workers} are asked for: let DATABASE_URL lead to PostgreSQL, or "
             "set WEB_CONCURRENCY=1."
         )
+    return found
+
+
+def sign_in_refusals(
+    *, local: str, issuer: str, client: bool, groups: Sequence[str], proxies: Sequence[str]
+) -> list[str]:
+    """Why nobody could come in, or somebody who should not, with these settings; in sentences."""
+    found = []
+    if issuer:
+        address = urlsplit(issuer)
+        if address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            found.append("OIDC_ISSUER must begin with https://, or who signs in could be anybody's word.")
+        if not client:
+            found.append("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET.")
+        if not groups:
+            found.append("OIDC_ISSUER needs groups that give a role, such as OIDC_ADMIN_GROUPS (see .env.example).")
+    elif local == "false":
+        found.append("LOCAL_SIGN_IN=false leaves no way in without OIDC_ISSUER.")
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError:
+            found.append(f"TRUSTED_PROXIES holds {proxy}, which is no address or network such as 10.0.0.0/8.")
     return found
 
 

@@ -48,6 +48,7 @@ if not SECRET_KEY:
         )
     SECRET_KEY = "not-secret-only-for-tests-and-tools-" + "x" * 32
     ENCRYPTION_KEYS = ENCRYPTION_KEYS or ["x" * 43 + "="]
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS", "")  # older ones, whose sessions go on
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 PORT = int(env_number("PORT", 8000))
 PORTAL_PUBLIC_URL = os.environ.get("PORTAL_PUBLIC_URL", f"http://127.0.0.1:{PORT}")
@@ -65,11 +66,16 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "template_partials",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "portal",
 ]
 MIDDLEWARE = [
     "portal.web.machines.RequestMiddleware",
+    "portal.wire.gateway.WireMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -81,7 +87,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "portal.web.errors.RefusalMiddleware",
+    "portal.web.second_factor.EnrolmentMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -135,10 +143,39 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
+LOCAL_SIGN_IN = os.environ.get("LOCAL_SIGN_IN", "true").lower()  # who may come in with a password kept here
+if LOCAL_SIGN_IN not in {"true", "admins", "false"}:
+    raise ImproperlyConfigured(f"LOCAL_SIGN_IN={LOCAL_SIGN_IN}: say true, admins or false (see .env.example)")
+REQUIRE_TOTP_FOR = env_list("REQUIRE_TOTP_FOR", "")
+if unknown := set(REQUIRE_TOTP_FOR) - {"admin", "platform", "developer", "viewer"}:
+    raise ImproperlyConfigured(f"REQUIRE_TOTP_FOR names {', '.join(sorted(unknown))}: say roles (see .env.example)")
+TRUSTED_PROXIES = env_list("TRUSTED_PROXIES", "")  # whose X-Forwarded-For is believed
+
+OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "")
+OIDC_CLIENT_ID = os.environ.get("OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET = os.environ.get("OIDC_CLIENT_SECRET", "")
+OIDC_NAME = os.environ.get("OIDC_NAME", "") or "single sign-on"
+OIDC_GROUPS_CLAIM = os.environ.get("OIDC_GROUPS_CLAIM", "") or "groups"
+OIDC_ADMIN_GROUPS = env_list("OIDC_ADMIN_GROUPS", "")
+OIDC_PLATFORM_GROUPS = env_list("OIDC_PLATFORM_GROUPS", "")
+OIDC_DEVELOPER_GROUPS = env_list("OIDC_DEVELOPER_GROUPS", "")
+OIDC_VIEWER_GROUPS = env_list("OIDC_VIEWER_GROUPS", "")
+OIDC_TEAM_PREFIX = os.environ.get("OIDC_TEAM_PREFIX", "")
+SOCIALACCOUNT_ADAPTER = "portal.web.oidc.Adapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = (
+    True  # a form would be stopped by form-action in the content policy; state and PKCE guard it
+)
+ACCOUNT_EMAIL_VERIFICATION = "none"
+
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_COOKIES = PORTAL_PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # scripts read the token from the page
+if SECURE_COOKIES:  # the browser refuses these from a neighbouring host, and over http
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SESSION_COOKIE_AGE = int(3600 * env_number("SESSION_HOURS", 24))
 SECURE_SSL_REDIRECT = SECURE_COOKIES
 SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]  # probes inside a cluster speak http
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_COOKIES else 0
@@ -210,6 +247,9 @@ CELERY_BEAT_SCHEDULE = {
 
 LEASE_SECONDS = env_number("LEASE_SECONDS", 30)  # a worker that says nothing for this long has lost its row
 POLL_SECONDS = env_number("POLL_SECONDS", 1)  # how often each worker looks for rows that are due
+WIRE_RATE = env_number("WIRE_RATE", 200)  # calls a second of one access key, in each web process; 0: any number
+WIRE_BURST = env_number("WIRE_BURST", 400)  # calls that it may make at once
+AUDIT_EXPORT = Path(os.environ.get("AUDIT_EXPORT") or DATA_DIR / "audit")  # where the ends of the audit chain are noted
 MAX_STEP_FAILURES = int(env_number("MAX_STEP_FAILURES", 20))  # then a deployment asks for attention
 
 LOGGING = logs.configuration(
@@ -230,6 +270,13 @@ if PRODUCTION and (
         simulation=SIMULATION is not None,
         database_engine=DATABASES["default"]["ENGINE"],
         web_workers=production.web_workers(sys.argv, os.environ),
+    )
+    + production.sign_in_refusals(
+        local=LOCAL_SIGN_IN,
+        issuer=OIDC_ISSUER,
+        client=bool(OIDC_CLIENT_ID and OIDC_CLIENT_SECRET),
+        groups=[*OIDC_ADMIN_GROUPS, *OIDC_PLATFORM_GROUPS, *OIDC_DEVELOPER_GROUPS, *OIDC_VIEWER_GROUPS],
+        proxies=TRUSTED_PROXIES,
     )
 ):
     raise ImproperlyConfigured(" ".join(refusals))

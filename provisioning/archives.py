@@ -92,6 +92,8 @@ def _read_tar(source: _Readable, packed: int, names: Names) -> None:
             names.add(name, member.read)
         else:
             names.refuse(member.name, "is a link or a device; only plain files can be in a bundle")
+    while read(_CHUNK):  # to the end of a gzip, whose checksum says whether it arrived whole
+        pass
 
 
 def _read_zip(data: bytes, names: Names) -> None:

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import jsonschema
 from jsonschema.exceptions import ValidationError
 
 from provisioning.formats import FORMATS
-from provisioning.patterns import MAX_SEARCHES, SEARCHES_LEFT, PatternTooSlow, compile_pattern
+from provisioning.patterns import BUDGET, Budget, PatternTooSlow, compile_pattern
 from provisioning.problems import Problem, pointer
 
 _KINDS = {
@@ -32,14 +32,14 @@ class Checker:
 
     def problems(self, value: Any, path: str = "") -> list[tuple[Problem, ValidationError]]:
         """Every error of a value, with the failure it came from. Pointers start with ``path``."""
-        token = SEARCHES_LEFT.set([MAX_SEARCHES])
+        token = BUDGET.set(Budget())
         try:
             return [
                 (Problem(path + pointer(*failure.relative_path), sentence(failure)), failure)
                 for failure in self._validator.iter_errors(value)
             ]
         finally:
-            SEARCHES_LEFT.reset(token)
+            BUDGET.reset(token)
 
 
 def sentence(failure: ValidationError) -> str:
@@ -113,7 +113,8 @@ def _type(validator: Any, kind: str, instance: Any, schema: Mapping[str, Any]) -
 def _enum(validator: Any, choices: list[Any], instance: Any, schema: Mapping[str, Any]) -> Failures:
     if instance is None and schema.get("nullable"):
         return
-    if not any(same(choice, instance) for choice in choices):
+    known = instance in choices if isinstance(instance, str) else any(same(choice, instance) for choice in choices)
+    if not known:
         yield ValidationError("enum")
 
 
@@ -176,7 +177,7 @@ def _format(validator: Any, name: str, instance: Any, schema: Mapping[str, Any])
 
 
 def _multiple_of(validator: Any, step: float, instance: Any, schema: Mapping[str, Any]) -> Failures:
-    if validator.is_type(instance, "number") and Decimal(str(instance)) % Decimal(str(step)):
+    if validator.is_type(instance, "number") and Fraction(str(instance)) % Fraction(str(step)):
         yield ValidationError("multipleOf")
 
 

@@ -18,7 +18,7 @@ from provisioning.problems import Problem, pointer
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_NODES = 50_000  # after aliases are followed, so that a billion laughs is only as funny as its length
+MAX_NODES = 30_000  # after aliases are followed, so that a billion laughs is only as funny as its length
 MAX_ALIASES = 1_000
 MAX_NUMBER = 100  # characters of a number
 MAX_KEY = 1_024  # characters

@@ -1,5 +1,6 @@
 """Ending deployments: everything that the end of one changes, in one transaction."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.db import transaction
@@ -7,14 +8,18 @@ from django.db.models.functions import Now
 
 from portal import nudges, tasks
 from portal.actions import audit, claims, usage
+from portal.actions.crashpoints import crashpoint
 from portal.actions.targets import target_of
 from portal.enums import DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.models import Deployment, DeploymentEvent, Output, ProvisionedResource, ServiceChange
+from portal.queries import sensitive
 from provisioning.engines.base import Event, Outcome
+from provisioning.masking import mask
 
 
 def add_events(deployment: Deployment, events: tuple[Event, ...]) -> None:
-    """Append to the live log; an event that is there already is left alone."""
+    """Append to the live log, without secrets; an event that is there already is left alone."""
+    hidden = sensitive.values(deployment) if events else ()
     DeploymentEvent.objects.bulk_create(
         [
             DeploymentEvent(
@@ -24,7 +29,7 @@ def add_events(deployment: Deployment, events: tuple[Event, ...]) -> None:
                 resource=event.resource[:300],
                 resource_type=event.type[:200],
                 status=event.status[:60],
-                message=event.message,
+                message=mask(event.message, hidden),
                 failed=event.failed,
             )
             for event in events
@@ -47,6 +52,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
     Raises ``claims.LostClaim``, having written nothing, when it is not.
     """
     status = _end_status(deployment.kind, outcome)
+    outcome = replace(outcome, reason=mask(outcome.reason, sensitive.values(deployment)))
     with transaction.atomic():
         claims.release(
             deployment,
@@ -84,6 +90,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
             target.delete()
         audit.record(by=deployment.actor, action=f"deployment.{status.lower()}", target=deployment.arn)
         _wake_service(deployment)
+        crashpoint("before_commit_of_end", deployment)
 
 
 def _wake_service(deployment: Deployment) -> None:

@@ -1,5 +1,6 @@
 """People, teams and access keys."""
 
+import re
 import secrets
 import string
 from collections.abc import Iterable
@@ -11,15 +12,16 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.text import slugify
 
+from portal import vault
 from portal.actions import audit
 from portal.actions.names import check_name, unless_taken
 from portal.enums import Role
 from portal.errors import Conflict, Forbidden, Invalid
-from portal.models import AccessKey, Team, User
-from portal.secrets import encrypt
+from portal.models import AccessKey, ExternalIdentity, Team, User
 from provisioning.problems import Problem
 
 KEYS_PER_PERSON = 2
+ACCOUNT_ID = re.compile(r"\d{12}", re.ASCII)
 
 
 def _only_admins(by: User) -> None:
@@ -64,31 +66,44 @@ def update_user(
     teams: Iterable[Team] | None = None,
     is_active: bool | None = None,
 ) -> User:
-    """None leaves a member as it is. Raises Conflict where nobody would be admin any more."""
+    """None leaves a member as it is. A new role, or losing access, ends the person's sessions.
+
+    Raises Conflict where nobody would be admin any more.
+    """
     _only_admins(by)
     with transaction.atomic():
         admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk")
         others = [admin for admin in admins if admin.pk != user.pk]  # locked, so that two cannot step down at once
         locked = User.objects.select_for_update().get(pk=user.pk)
+        before = (locked.role, locked.is_active)
         locked.role = locked.role if role is None else Role(role)
         locked.is_active = locked.is_active if is_active is None else is_active
         if not others and not locked.is_admin:
             raise Conflict("Somebody must stay admin: make another person admin first.")
-        locked.save(update_fields=["role", "is_active"])
+        if (locked.role, locked.is_active) != before:
+            locked.end_sessions()
+        locked.save(update_fields=["role", "is_active", "session_epoch"])
+        if locked.is_active != before[1]:  # an admin's word: no group of the identity provider takes it back
+            ExternalIdentity.objects.filter(user=locked).update(access_lost_at=None)
         if teams is not None:
             locked.teams.set(teams)
         audit.record(
             by=by, action="user.update", target=f"user/{user.username}", role=locked.role, active=locked.is_active
         )
-    user.refresh_from_db(fields=["role", "is_active"])
+    user.refresh_from_db(fields=["role", "is_active", "session_epoch"])
     return user
+
+
+def check_own_password(user: User, password: str, path: str) -> None:
+    """Raises Invalid at ``path`` unless it is theirs. Count the try first: portal.actions.sign_in."""
+    if not user.check_password(password):
+        message = "This is not your password."
+        raise Invalid(message, [Problem(path, message)])
 
 
 def change_password(*, by: User, old: str, new: str) -> None:
     """One's own. It ends all sessions of this person; access keys stay. Raises Invalid at /old or /new."""
-    if not by.check_password(old):
-        message = "This is not your password."
-        raise Invalid(message, [Problem("/old", message)])
+    check_own_password(by, old, "/old")
     _check_password(new, "/new", by)
     with transaction.atomic():
         by.set_password(new)
@@ -130,25 +145,43 @@ def delete_team(*, by: User, team: Team) -> None:
         team.delete()
 
 
-def create_access_key(*, by: User, user: User, account_id: str = "") -> tuple[AccessKey, str]:
-    """A key and its secret, which is shown this once. Two per person, so that they can be rotated."""
-    _own_or_admin(by, user.pk)
-    secret = secrets.token_urlsafe(30)
-    key_id = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+def new_key_id(prefix: str = "AKIA") -> str:
+    return prefix + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+
+
+def create_access_key(*, by: User | None, user: User, account_id: str = "") -> tuple[AccessKey, str]:
+    """A key and its secret, which is shown this once. Two per person, so that they can be rotated.
+
+    ``account_id`` is the AWS account that its calls come from, the management account when empty; another one is for
+    platform engineers to say. By None: those who may run commands on the server. Raises Forbidden, Invalid, Conflict.
+    """
+    if by is not None:
+        _own_or_admin(by, user.pk)
+    account_id = account_id or settings.PORTAL_ACCOUNT_ID
+    if not ACCOUNT_ID.fullmatch(account_id):
+        message = "An account id has 12 digits."
+        raise Invalid(message, [Problem("/account_id", message)])
+    if by is not None and account_id != settings.PORTAL_ACCOUNT_ID and not by.at_least(Role.PLATFORM):
+        raise Forbidden("Keys for another AWS account are made by platform engineers. Ask one.")
+    secret, key_id = secrets.token_urlsafe(30), new_key_id()
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
         if user.access_keys.filter(revoked_at__isnull=True).count() >= KEYS_PER_PERSON:
             raise Conflict(f"{user.username} has {KEYS_PER_PERSON} access keys: revoke one first.")
         key = AccessKey.objects.create(
-            key_id=key_id, secret=encrypt(secret), user=user, account_id=account_id or settings.PORTAL_ACCOUNT_ID
+            key_id=key_id,
+            secret=vault.keep(secret, place=vault.key_place(key_id)),
+            user=user,
+            account_id=account_id,
         )
-        audit.record(by=by, action="access_key.create", target=f"user/{user.username}", key=key_id)
+        audit.record(by=by, action="access_key.create", target=f"user/{user.username}", key=key_id, account=account_id)
     return key, secret
 
 
-def revoke_access_key(*, by: User, key: AccessKey) -> AccessKey:
-    """Effective with the next request."""
-    _own_or_admin(by, key.user_id)
+def revoke_access_key(*, by: User | None, key: AccessKey) -> AccessKey:
+    """Effective with the next request, also for the short-lived keys behind it. By None: as above."""
+    if by is not None:
+        _own_or_admin(by, key.user_id)
     with transaction.atomic():
         if AccessKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=Now()):
             audit.record(by=by, action="access_key.revoke", target=f"user/{key.user.username}", key=key.key_id)

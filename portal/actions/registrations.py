@@ -20,6 +20,7 @@ from portal.errors import Forbidden, Invalid, NotFound, QuotaExceeded
 from portal.models import Bundle as BundleRow
 from portal.models import CompatibleEnvironment, Template, TemplateMajor, TemplateVersion, User
 from portal.queries import templates as queries
+from portal.queries.rights import may_change
 from provisioning import sources
 from provisioning.bundle import Bundle, Part, read_bundle
 from provisioning.problems import Problem, ProblemsFound, errors
@@ -249,7 +250,20 @@ def drive(version_id: int) -> None:
         log.warning("stale write dropped: %s", lost)
 
 
+def _lost_right(version: TemplateVersion) -> list[Problem]:
+    """Why the person who sent the bundle may not register it any more; [] while that person may."""
+    sender = User.objects.filter(pk=version.registered_by_id).first()
+    if sender is None:
+        return [Problem("", "Whoever sent this bundle does not exist any more. Ask an admin to send it again.")]
+    if not may_change(sender, version):
+        return [Problem("", f"{sender.username}, who sent this bundle, may not change templates any more.")]
+    return []
+
+
 def _register(version: TemplateVersion) -> None:
+    lost = _lost_right(version)
+    if lost:
+        return _fail(version, lost)
     template = version.template
     kind = queries.kind_of(template)
     try:
@@ -272,6 +286,9 @@ def _register(version: TemplateVersion) -> None:
     if bundle is None or errors(problems):
         return _fail(version, problems)
     problems += findings(bundle)
+    lost = _lost_right(version)  # reading and linting take their time
+    if lost:
+        return _fail(version, lost)
     with transaction.atomic():
         now = TemplateVersion.objects.select_for_update().only("publish_requested").get(pk=version.pk)
         publish = now.publish_requested

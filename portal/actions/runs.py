@@ -3,6 +3,10 @@
 A step that changes something outside is: intent committed (``intent_at``, names that derive from the deployment),
 lease renewed and fence checked, one call of the engine (which observes first), result written while the fence is ours.
 Kill this process anywhere: the next claim goes on, and finds what the last one made.
+
+Whoever asked must have the right at every step, not only at the first: rights may go while a deployment waits. Then it
+stops, and to stop means: nothing new is begun, a change set that was not executed is taken away, and what AWS carries
+out already is followed to its end and recorded as it ended. Nothing is rolled back for want of a right.
 """
 
 import logging
@@ -23,6 +27,7 @@ from portal.actions.targets import part_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Deployment, Environment, ServiceInstance
+from portal.queries import sensitive
 from portal.queries.rights import may_change, whom_to_ask
 from provisioning.engines.base import (
     EngineUnavailable,
@@ -34,6 +39,7 @@ from provisioning.engines.base import (
     Target,
     Unclear,
 )
+from provisioning.masking import mask
 from provisioning.problems import ProblemsFound
 
 log = logging.getLogger(__name__)
@@ -47,14 +53,14 @@ def drive(deployment_id: UUID | str) -> None:
         deployment = claims.claim(Deployment, deployment_id)
         if deployment is None:
             return
-        crashpoint("after_claim")
+        crashpoint("after_claim", deployment)
         try:
             with heartbeats.kept(deployment):
                 _step(deployment)
         except claims.LostClaim as lost:
             log.warning("stale write dropped: %s", lost)
             return
-        crashpoint("after_commit")
+        crashpoint("after_commit", deployment)
 
 
 def _step(deployment: Deployment) -> None:
@@ -68,15 +74,17 @@ def _step(deployment: Deployment) -> None:
 
 
 def _begin(deployment: Deployment) -> None:
-    reason = _lost_right(deployment)
+    reason = lost_right(deployment)
     if reason:
-        return finish(deployment, Outcome("failed", reason=reason, next_action="retry"))
+        return _refuse(deployment, reason)
     phase = DeploymentPhase.APPLYING if deployment.kind == DeploymentKind.DELETE else DeploymentPhase.RENDERING
     return claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
 
 
-def _lost_right(deployment: Deployment) -> str:
-    """Why the person who asked may not have this any more, or "". Rights may go between asking and starting."""
+def lost_right(deployment: Deployment) -> str:
+    """Why the person who asked may not have this any more, or "". Stopping it was somebody else's right already."""
+    if deployment.status == DeploymentStatus.CANCELLING:
+        return ""
     if deployment.actor is None:
         return f"{deployment.actor_name}, who asked for this, does not exist any more."
     target = target_of(deployment) or deployment
@@ -85,8 +93,16 @@ def _lost_right(deployment: Deployment) -> str:
     return f"{deployment.actor_name}, who asked for this, may not change {target} any more. Ask {whom_to_ask(target)}."
 
 
+def _refuse(deployment: Deployment, reason: str, result: Outcome | None = None) -> None:
+    events = result.events if result else ()
+    return finish(deployment, Outcome("failed", reason=reason, events=events, next_action="retry"))
+
+
 def _render(deployment: Deployment) -> None:
     """Gather the namespaces, render in a limited child process, and freeze both on the row."""
+    reason = lost_right(deployment)
+    if reason:
+        return _refuse(deployment, reason)
     target = target_of(deployment)
     if target is None or deployment.version is None:
         return finish(deployment, Outcome("failed", reason="The target or its template version is gone."))
@@ -102,7 +118,7 @@ def _render(deployment: Deployment) -> None:
         return finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
     except PortalError as refusal:
         return finish(deployment, Outcome("failed", reason=refusal.message, next_action="retry"))
-    crashpoint("after_rendering_before_commit")
+    crashpoint("after_rendering_before_commit", deployment)
     return claims.release(
         deployment,
         wait=0,
@@ -123,12 +139,12 @@ def _is_made_anew(environment: Environment) -> bool:
     )
 
 
-def _job(deployment: Deployment) -> Job:
+def _job(deployment: Deployment, *, begins: bool = True) -> Job:
     target = target_of(deployment)
     intent: Intent = "apply"
     if deployment.kind == DeploymentKind.DELETE:
         intent = "remove"
-    elif deployment.status == DeploymentStatus.CANCELLING:
+    elif deployment.status == DeploymentStatus.CANCELLING or not begins:
         intent = "cancel"
     wishes: dict[str, Any] = {"template_bucket": settings.TEMPLATE_BUCKET, **(settings.SIMULATION or {})}
     if deployment.engine == "none":
@@ -143,21 +159,28 @@ def _job(deployment: Deployment) -> Job:
         tags=contexts.tags(target) if target is not None else {},
         identifier=deployment.identifier,
         allow_replace_empty=deployment.allow_replace_empty,
+        begins=begins,
         settings=wishes,
     )
 
 
 def _advance(deployment: Deployment) -> None:
-    job = _job(deployment)
+    reason = lost_right(deployment)
+    if reason and deployment.intent_at is None:
+        return _refuse(deployment, reason)
+    job = _job(deployment, begins=not reason)
     if deployment.intent_at is None:
         claims.record(deployment, intent_at=Now())
-        crashpoint("after_intent")
+        crashpoint("after_intent", deployment)
     claims.still_ours(deployment)
+    crashpoint("before_call", deployment)
     try:
         result = engines.engine(deployment.engine).advance(job, deployment.handle or None)
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
-    crashpoint("after_call_before_commit")
+    crashpoint("after_call_before_commit", deployment)
+    if reason and isinstance(result, Outcome) and result.status == "cancelled":
+        return _refuse(deployment, reason, result)
     if isinstance(result, Outcome):
         return finish(deployment, result)
     if isinstance(result, Unclear):
@@ -171,12 +194,12 @@ def _wait(deployment: Deployment, progress: Progress) -> None:
             deployment,
             wait=progress.wait,
             handle=progress.handle,
-            doing=progress.doing[:500],
+            doing=mask(progress.doing, sensitive.values(deployment))[:500],
             failures=0,
             last_modified_at=Now(),
         )
         add_events(deployment, progress.events)
-        crashpoint("before_commit_of_progress")
+        crashpoint("before_commit_of_progress", deployment)
 
 
 def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
@@ -184,12 +207,13 @@ def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
     failures = deployment.failures + 1
     if failures >= settings.MAX_STEP_FAILURES:
         return _park(deployment, f"AWS did not answer {failures} times in a row. Last: {trouble}")
+    said = mask(str(trouble), sensitive.values(deployment))
     wait = min(60.0, 2.0 ** min(failures, 6)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
     return claims.release(
         deployment,
         wait=wait,
         failures=failures,
-        doing=f"AWS does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {trouble}"[:500],
+        doing=f"AWS does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {said}"[:500],
         last_modified_at=Now(),
     )
 
@@ -201,7 +225,7 @@ def _park(deployment: Deployment, reason: str, *, handle: str | None = None, eve
             deployment,
             wait=None,
             phase=DeploymentPhase.ATTENTION,
-            status_message=reason,
+            status_message=mask(reason, sensitive.values(deployment)),
             doing="Waiting for somebody to decide",
             handle=deployment.handle if handle is None else handle,
             last_modified_at=Now(),

@@ -19,6 +19,7 @@ from portal.actions.starting import start, start_removal
 from portal.enums import DeploymentKind, DeploymentStatus, ServiceStatus
 from portal.errors import Conflict, Forbidden, PortalError
 from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, User
+from portal.queries.rights import may_change, whom_to_ask
 from provisioning.engines.base import Outcome
 from provisioning.spec import dump_spec
 
@@ -146,8 +147,13 @@ def _remove(change: ServiceChange, rows: Sequence[ServiceInstance | ServicePipel
 
 
 def _actor(change: ServiceChange) -> User:
+    """Who deploys and removes in this edit. Raises Forbidden when that person lost the right since asking: then the
+    edit begins nothing more, and the deployments that it has begun go by their own rule."""
     if change.actor is None:
         raise Forbidden(f"{change.actor_name}, who asked for this, does not exist any more.")
+    if not may_change(change.actor, change.service):
+        asked = f"{change.actor_name}, who asked for this, may not change {change.service} any more."
+        raise Forbidden(f"{asked} Ask {whom_to_ask(change.service)}.")
     return change.actor
 
 

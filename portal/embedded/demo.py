@@ -9,7 +9,7 @@ from portal.embedded.profiles import PEOPLE, AccessKeyPair
 from portal.embedded.samples import SAMPLES, Sample, pack_sample
 from portal.enums import Role, TemplateVersionStatus
 from portal.models import AccessKey, AwsAccount, Team, Template, TemplateVersion, User
-from portal.secrets import decrypt
+from portal.secrets import decrypt, place_of
 
 TEAMS = {"platform": "Looks after the platform", "payments": "Takes the money"}
 TEAM_OF = {"admin": "platform", "platform": "platform", "developer": "payments"}
@@ -38,7 +38,7 @@ def access_key(person: User) -> AccessKeyPair:
     """The person's oldest key that is not revoked; made when there is none."""
     key = AccessKey.objects.filter(user=person, revoked_at__isnull=True).first()
     if key is not None:
-        return AccessKeyPair(key.key_id, decrypt(key.secret))
+        return AccessKeyPair(key.key_id, decrypt(key.secret, place=place_of(key, "secret")))
     key, secret = people.create_access_key(by=person, user=person)
     return AccessKeyPair(key.key_id, secret)
 

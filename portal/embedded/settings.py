@@ -90,7 +90,10 @@ def portal_environment(
     env: Mapping[str, str], settings: RunSettings, place: Place, secrets: Mapping[str, str], broker: Path
 ) -> dict[str, str]:
     """For web, worker and commands: the person's own environment, but no other AWS, database or broker."""
-    dropped = ("AWS_", "DATABASE_URL", "BROKER_URL", "DEUTERON_", "DJANGO_", "PYTHONPATH", "GUNICORN_CMD_ARGS")
+    dropped = (
+        *("AWS_", "DATABASE_URL", "BROKER_URL", "DEUTERON_", "DJANGO_", "PYTHONPATH", "GUNICORN_CMD_ARGS"),
+        *("OIDC_", "LOCAL_SIGN_IN", "REQUIRE_TOTP_FOR"),  # demo people sign in with their names
+    )
     kept = {name: value for name, value in env.items() if not name.startswith(dropped)}
     return kept | {
         "DEUTERON_EMBEDDED": "true",

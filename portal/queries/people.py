@@ -2,7 +2,7 @@
 
 from django.db.models import F, OuterRef, QuerySet
 
-from portal.models import AccessKey, Environment, Service, Team, User
+from portal.models import AccessKey, Environment, ExternalIdentity, Service, Team, User
 from portal.queries.counting import counted
 
 
@@ -24,3 +24,8 @@ def teams() -> QuerySet[Team]:
 def keys_of(user: User) -> QuerySet[AccessKey]:
     """The access keys of a person, those in force first."""
     return AccessKey.objects.filter(user=user).order_by(F("revoked_at").desc(nulls_first=True), "-created_at")
+
+
+def external_identity(user: User) -> ExternalIdentity | None:
+    """Who the person is at the identity provider; None for those who have only a password."""
+    return ExternalIdentity.objects.filter(user=user).first()

@@ -1,23 +1,20 @@
 """What the review and update pages show of a deployment before it is asked for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import yaml
 
 from portal.actions import previews
 from portal.actions.previews import Preview
 from portal.models import Draft, Environment, ServiceInstance, ServicePipeline, TemplateVersion, User
+from portal.queries import sensitive
 from portal.web.forms.document import Document, Shape, text_for
-from portal.web.forms.spec import is_secret
+from provisioning import masking
 from provisioning.changes import DiffLine
 from provisioning.engines.base import PlannedChange
+from provisioning.masking import mask
 from provisioning.problems import Problem
-from provisioning.schema import Property
-
-HIDDEN = "••••••"
-MASK_FROM = 4  # characters; shorter values would hide half the file
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def of_update(
     plan: bool = False,
 ) -> Rendered:
     """What would run instead of what runs now; with ``plan`` the engine is asked what it would do."""
-    hidden = secret_values(document, shape)
+    hidden = (*secret_values(document, shape), *sensitive.values(target.deployed))
     if isinstance(target, Environment):
         made = previews.preview_environment(
             by=user,
@@ -113,18 +110,19 @@ def of_update(
 
 
 def part_of(title: str, id: str, preview: Preview, hidden: Iterable[str] = ()) -> RenderedPart:
+    hidden = tuple(hidden)
     path, text = next(iter(preview.files.items()), ("", ""))
     return RenderedPart(
         title=title,
         id=id,
         path=path,
         text=mask(text, hidden),
-        problems=preview.problems,
+        problems=tuple(replace(problem, message=mask(problem.message, hidden)) for problem in preview.problems),
         resources=resources_in(text),
         diff=tuple(replace(line, text=mask(line.text, hidden)) for line in preview.diff),
         unchanged=preview.unchanged,
-        changes=preview.changes,
-        plan_error=preview.plan_error,
+        changes=tuple(replace(change, detail=mask(change.detail, hidden)) for change in preview.changes),
+        plan_error=mask(preview.plan_error, hidden),
     )
 
 
@@ -155,28 +153,9 @@ def secret_values(document: Document, shape: Shape) -> tuple[str, ...]:
     """Every value of a secret input, the longest first."""
     found: set[str] = set()
     if shape.kind == "environment":
-        _collect(shape.properties_below("/spec")[0], document.get("spec", {}), found)
+        found |= masking.secret_values(shape.properties_below("/spec")[0], document.get("spec", {}))
     else:
         for entry in document.get("instances", []):
-            _collect(shape.properties_below("/instances")[0], entry.get("spec", {}), found)
-        _collect(shape.properties_below("/pipeline")[0], document.get("pipeline", {}), found)
+            found |= masking.secret_values(shape.properties_below("/instances")[0], entry.get("spec", {}))
+        found |= masking.secret_values(shape.properties_below("/pipeline")[0], document.get("pipeline", {}))
     return tuple(sorted(found, key=len, reverse=True))
-
-
-def _collect(properties: Iterable[Property], values: Any, found: set[str]) -> None:
-    for prop in properties:
-        value = values.get(prop.name) if isinstance(values, Mapping) else None
-        if is_secret(prop):
-            if isinstance(value, str) and len(value) >= MASK_FROM:
-                found.add(value)
-        elif isinstance(value, list) and prop.items is not None:
-            for one in value:
-                _collect(prop.items.properties, one, found)
-        else:
-            _collect(prop.properties, value, found)
-
-
-def mask(text: str, hidden: Iterable[str]) -> str:
-    for value in hidden:
-        text = text.replace(value, HIDDEN)
-    return text

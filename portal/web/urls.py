@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from portal.web import oidc
 from portal.web.views import (
     accounts,
     dashboard,
@@ -17,6 +18,7 @@ from portal.web.views import (
     settings,
     sign_in,
     templates,
+    totp,
     versions,
 )
 
@@ -46,6 +48,10 @@ DEPLOYMENT = "deployments/<uuid:id>/"
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-in/code/", sign_in.sign_in_code, name="sign-in-code"),
+    # The names are allauth's, which finds the addresses by them; nothing else of it can be reached.
+    path("sign-in/oidc/", oidc.start, {"provider_id": oidc.PROVIDER}, name="openid_connect_login"),
+    path("sign-in/oidc/callback/", oidc.callback, {"provider_id": oidc.PROVIDER}, name="openid_connect_callback"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("", dashboard.dashboard, name="dashboard"),
     path("usage.csv", dashboard.usage_csv, name="usage-csv"),
@@ -96,10 +102,18 @@ urlpatterns = [
     path("accounts/<str:account_id>/", accounts.account_edit, name="account-edit"),
     path("settings/", settings.settings, name="settings"),
     path("settings/password/", people.password, name="password"),
+    path("settings/totp/", totp.totp, name="totp"),
+    path("settings/totp/start/", totp.totp_start, name="totp-start"),
+    path("settings/totp/confirm/", totp.totp_confirm, name="totp-confirm"),
+    path("settings/totp/codes/", totp.totp_codes, name="totp-codes"),
+    path("settings/totp/off/", totp.totp_off, name="totp-off"),
     path("settings/roles/", settings.roles, name="roles"),
     path("settings/people/", people.people, name="people"),
     path("settings/people/new/", people.person_new, name="person-new"),
     path("settings/people/<str:username>/", people.person, name="person"),
+    path("settings/people/<str:username>/totp/reset/", people.person_totp_reset, name="person-totp-reset"),
+    path("settings/people/<str:username>/link/", people.person_link, name="person-link"),
+    path("settings/people/<str:username>/unlink/", people.person_unlink, name="person-unlink"),
     path("settings/teams/", people.teams, name="teams"),
     path("settings/teams/new/", people.team_new, name="team-new"),
     path("settings/teams/<str:name>/", people.team, name="team"),

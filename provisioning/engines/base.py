@@ -25,13 +25,10 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Notification:
-    """What a customer's automation reported about a deployment. AWS Proton: NotifyResourceDeploymentStatusChange.
+class Notified:
+    """What ``NotifyResourceDeploymentStatusChange`` said last. ``status``: "", IN_PROGRESS, SUCCEEDED or FAILED."""
 
-    ``status`` may be "": then it only brings outputs.
-    """
-
-    status: Literal["", "IN_PROGRESS", "FAILED", "SUCCEEDED"] = ""
+    status: str = ""
     message: str = ""
     outputs: tuple[Output, ...] = ()
 
@@ -49,8 +46,14 @@ class Job:
     tags: Mapping[str, str] = field(default_factory=dict)
     identifier: str = ""  # what an earlier deployment of the same resource made (stack ARN), "" for the first
     allow_replace_empty: bool = False  # an explicit retry may delete our own ROLLBACK_COMPLETE stack first
+    begins: bool = True  # False: nothing new is begun, and what is under way is followed to its end
     settings: Mapping[str, Any] = field(default_factory=dict)  # the manifest's settings, or a simulation's wishes
-    notified: Notification | None = None  # the newest report about this deployment, where somebody else applies it
+    bundle: Mapping[str, bytes] = field(default_factory=dict)  # files of the bundle that travel as they are, by path
+    resource_arn: str = ""  # of the resource that is deployed
+    notified: "Notified | None" = None  # what was reported to the portal about this deployment
+
+
+NOT_BEGUN = "Stopped before anything was changed."
 
 
 @dataclass(frozen=True)

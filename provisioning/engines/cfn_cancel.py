@@ -1,4 +1,7 @@
-"""Stopping a deployment: before its change set is executed, or by rolling its update back."""
+"""Stopping a deployment: before its change set is executed, or by rolling its update back.
+
+A job that may begin nothing is stopped before its change set is executed, and followed to its end after that.
+"""
 
 from botocore.exceptions import ClientError
 
@@ -28,7 +31,12 @@ class Cancel(Apply):
             return self.give_up(stack, change_set, "cancelled", NOTHING_DONE)
         if not stack.moving:
             return self.end(change_set)
-        if stack.status == "UPDATE_IN_PROGRESS" and self.state.phase != "cancelling" and not self.state.reason:
+        if (
+            self.job.begins
+            and stack.status == "UPDATE_IN_PROGRESS"
+            and self.state.phase != "cancelling"
+            and not self.state.reason
+        ):
             return self._roll_back(stack)
         return self.progress(f"Waiting for CloudFormation: {stack.status}")
 

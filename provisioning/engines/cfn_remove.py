@@ -1,7 +1,7 @@
 """Deleting a stack, by its ARN."""
 
 from provisioning.engines import cfn_events
-from provisioning.engines.base import Outcome
+from provisioning.engines.base import NOT_BEGUN, Outcome
 from provisioning.engines.cfn_stacks import Stack
 from provisioning.engines.cfn_step import Result, Step
 
@@ -24,6 +24,8 @@ class Remove(Step):
                 return self.broken(stack, "retain" if self.state.again else "retry")
             if self.state.polls < MISSES:
                 return self.progress("Waiting for CloudFormation to begin")
+        if not self.job.begins:
+            return Outcome("cancelled", NOT_BEGUN, events=cfn_events.shown(self.news))
         return self._delete(stack)
 
     def _asked(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from provisioning.engines.base import (
+    NOT_BEGUN,
     EngineUnavailable,
     Event,
     Job,
@@ -47,7 +48,7 @@ class MemoryEngine:
             return self._begin(job, now)
         started = float(json.loads(handle)["started"])
         ends = started + float(wishes.get("seconds", 0))
-        if job.intent == "cancel" and now < ends:
+        if job.intent == "cancel" and job.begins and now < ends:
             return Outcome("cancelled", "Cancelled on request.", events=(_event(job, "CANCELLED", now),))
         if now < ends:
             return Progress(handle, "Working", min(float(wishes.get("poll", 0.5)), ends - now))
@@ -67,6 +68,8 @@ class MemoryEngine:
             return self._succeeded(job, (), unchanged=True)
         if job.intent == "remove" and not job.identifier:
             return Outcome("succeeded")
+        if not job.begins:
+            return Outcome("cancelled", NOT_BEGUN)
         return Progress(json.dumps({"started": now}), "Beginning", 0.0, (_event(job, "IN_PROGRESS", now),))
 
     def _end(self, job: Job, at: float) -> Outcome:

@@ -42,7 +42,9 @@ def changes_of(job: Job, repository: Repository, forge: Forge, base: str) -> Fol
     tree = forge.tree(repository, base)
     folder = terraform.folder(_place(job.settings), tree)
     there = {path: blob for path, blob in tree.items() if path.startswith(folder + "/")}
-    arn = str(job.settings.get("arn", ""))
+    arn = job.resource_arn
+    if not arn:
+        raise TooLittle("The job does not say which resource it is about.")
 
     def text(path: str) -> str:
         return (forge.read(repository, base, path) or b"").decode(errors="replace")

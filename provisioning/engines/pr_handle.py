@@ -4,6 +4,9 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from provisioning.engines.base import Progress
+from provisioning.forges.errors import Moved, Throttled
+
 
 @dataclass(frozen=True)
 class Handle:
@@ -25,3 +28,11 @@ def load(text: str | None) -> Handle:
     known = {field.name for field in fields(Handle)}
     values = json.loads(text) if text else {}
     return Handle(**{name: value for name, value in values.items() if name in known})
+
+
+def again(state: Handle, error: Moved | Throttled, now: float) -> Progress:
+    """Nothing happened, and nothing is wrong: look again, later where the forge asked for it."""
+    if isinstance(error, Moved):
+        return Progress(state.dump(), "Looking again before anything is changed", 1.0)
+    wait = max(1.0, error.until - now)
+    return Progress(state.dump(), "Waiting because the forge asked us to slow down", wait, throttled=True)

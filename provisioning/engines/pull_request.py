@@ -4,9 +4,9 @@ One class is the engine; one object per call of ``advance`` does the step. What 
 derives from the deployment, so that a branch, a commit and a pull request whose reply was lost are found again; a
 branch is never moved over what a person has put there; only the report about this very deployment ends an apply.
 
-``job.settings``: ``repository`` (provider, name, branch), ``kind``, ``arn``, the names ``environment``, ``service``,
-``instance`` and ``component`` as far as the kind has them, and ``timeout`` in seconds. ``job.files`` go by their paths
-in the resource's folder (provisioning.render.terraform).
+``job.settings``: ``repository`` (provider, name, branch), ``kind``, the names ``environment``, ``service``,
+``instance`` and ``component`` as far as the kind has them, and ``timeout`` in seconds. ``job.resource_arn`` must be
+given. ``job.files`` go by their paths in the resource's folder (provisioning.render.terraform).
 """
 
 import time
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from provisioning.engines import pr_handle
-from provisioning.engines.base import Event, Job, Outcome, Plan, PlannedChange, Progress, Unclear
+from provisioning.engines.base import NOT_BEGUN, Event, Job, Outcome, Plan, PlannedChange, Progress, Unclear
 from provisioning.engines.names import pull_request_branch
 from provisioning.engines.pr_folder import NotOurs, TooLittle, changes_of
 from provisioning.engines.pr_handle import Handle
@@ -43,11 +43,8 @@ class PullRequestEngine:
         try:
             repository = repository_of(job)
             return _Step(job, state, repository, self._forges(repository), self._clock()).step()
-        except Throttled as error:
-            wait = max(1.0, error.until - self._clock())
-            return Progress(state.dump(), "Waiting because the forge asked us to slow down", wait, throttled=True)
-        except Moved:
-            return Progress(state.dump(), "Looking again before anything is changed", 1.0)
+        except (Moved, Throttled) as error:
+            return pr_handle.again(state, error, self._clock())
         except ForgeRefused as error:
             return refused(state, error)
         except (NotOurs, TooLittle) as error:
@@ -104,7 +101,7 @@ class _Step:
     def step(self) -> Result:
         pull = self.look()
         if pull is None:
-            return self.cancel_early() if self.job.intent == "cancel" else self.begin()
+            return self.stop_early() if self.job.intent == "cancel" or not self.job.begins else self.begin()
         self.state = self.state.but(number=pull.number, url=pull.url, committed=True)
         self.events = self.seen(pull)
         match pull.state:
@@ -147,10 +144,10 @@ class _Step:
         self.events = self.seen(pull)
         return self.progress(f"Waiting for pull request {pull.number} to be merged", wait=1.0)
 
-    def cancel_early(self) -> Result:
+    def stop_early(self) -> Result:
         head = self.forge.head(self.repository, self.branch)
         if head is None:
-            return Outcome("cancelled", "Cancelled before a pull request was opened.")
+            return Outcome("cancelled", NOT_BEGUN)
         self.forge.delete_branch(self.repository, self.branch, head)
         return self.progress(f"Taking the branch {self.branch} away", wait=0.0)
 
@@ -218,7 +215,7 @@ class _Step:
 
     def resource(self, pull: PullRequest) -> ProvisionedResource:
         """One for each folder; its identifier is the pull request's address."""
-        name = resource_part(str(self.job.settings.get("arn", ""))) or self.job.name
+        name = resource_part(self.job.resource_arn) or self.job.name
         return ProvisionedResource(name, pull.url[:MAX_IDENTIFIER], "TERRAFORM")
 
     def progress(self, doing: str, *, wait: float | None = None) -> Progress:
@@ -242,11 +239,11 @@ class _Step:
     @property
     def title(self) -> str:
         """AWS Proton's own words: automation and people look for them."""
-        return f"Update requested for Proton - {resource_part(str(self.job.settings.get('arn', '')))}"
+        return f"Update requested for Proton - {resource_part(self.job.resource_arn)}"
 
     @property
     def body(self) -> str:
-        arn = self.job.settings.get("arn", "")
+        arn = self.job.resource_arn
         if self.job.intent == "remove":
             return (
                 f"`{arn}` is being deleted. The files stay and are marked as not managed any more; the automation "

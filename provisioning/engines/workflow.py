@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from provisioning.engines import pr_handle
-from provisioning.engines.base import Event, Job, Outcome, Plan, PlannedChange, Progress, Unclear
+from provisioning.engines.base import NOT_BEGUN, Event, Job, Outcome, Plan, PlannedChange, Progress, Unclear
 from provisioning.engines.pr_folder import blob_id
 from provisioning.engines.pr_handle import Handle
 from provisioning.engines.pull_request import MAX_IDENTIFIER, Forges, repository_of
@@ -42,11 +42,8 @@ class WorkflowEngine:
         try:
             repository = repository_of(job)
             return _Step(job, state, repository, self._forges(repository)).step()
-        except Throttled as error:
-            wait = max(1.0, error.until - self._clock())
-            return Progress(state.dump(), "Waiting because the forge asked us to slow down", wait, throttled=True)
-        except Moved:
-            return Progress(state.dump(), "Looking again before anything is changed", 1.0)
+        except (Moved, Throttled) as error:
+            return pr_handle.again(state, error, self._clock())
         except ForgeRefused as error:
             return Outcome("failed", str(error), next_action="retry")
 
@@ -114,8 +111,8 @@ class _Step:
         pull = self.pull(newest) if newest else None
         if newest is not None and self.continues(newest, pull):
             return self.deliver(newest, pull)
-        if self.job.intent == "cancel":
-            return Outcome("cancelled", "Cancelled before a pull request was opened.")
+        if self.stops:
+            return Outcome("cancelled", NOT_BEGUN)
         if self.nothing_to_do(newest, pull):
             if self.job.intent == "remove" and pull is not None and pull.state == "open":
                 self.forge.close(self.repository, pull.number)
@@ -128,7 +125,12 @@ class _Step:
         if newest.deployment == self.job.deployment:
             return True
         same = (newest.version, newest.digest) == (self.version, digest_of(self.files))
-        return same and pull is None and bool(self.against(self.base)) and self.job.intent != "cancel"
+        return same and pull is None and bool(self.against(self.base)) and not self.stops
+
+    @property
+    def stops(self) -> bool:
+        """Nothing that people would see is begun any more. An open pull request has ended this deployment already."""
+        return self.job.intent == "cancel" or not self.job.begins
 
     def nothing_to_do(self, newest: Version | None, pull: PullRequest | None) -> bool:
         """Whether the repository has this output already, or a person has said no to this very version of it."""
@@ -174,8 +176,8 @@ class _Step:
     def deliver(self, version: Version, pull: PullRequest | None) -> Result:
         """The branch of this version, its pull request, and the end of the one that it replaces."""
         if pull is None:
-            if self.job.intent == "cancel":
-                return Outcome("cancelled", "Cancelled before a pull request was opened.")
+            if self.stops:
+                return Outcome("cancelled", NOT_BEGUN)
             if self.forge.head(self.repository, version.branch) is None:
                 self.forge.create_branch(self.repository, version.branch, self.versions[0][0].sha)
                 return self.progress(f"The branch {version.branch} is there")

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from github import GithubObject, InputGitTreeElement
@@ -108,8 +109,7 @@ class GitHubForge:
             return _pull_request(pull, tuple(str(file.filename) for file in pull.get_files()))
 
         found = self._client.ask(repository, look)
-        checks = self._checks(repository, found.head) if found.state == "open" else ""
-        return PullRequest(**{**found.__dict__, "checks": checks})
+        return replace(found, checks=self._checks(repository, found.head)) if found.state == "open" else found
 
     def diff(self, repository: Repository, number: int) -> str:
         def look(there: Any) -> str:

@@ -154,6 +154,8 @@ class _Refused(Exception):
 
 
 class _translated:
+    """Turns what PyGithub raises into what engines understand."""
+
     def __init__(self, repository: Repository, clock: Callable[[], float]):
         self._repository = repository
         self._clock = clock

@@ -1,12 +1,14 @@
 """Deployments that wait for a person: where they go on, who may decide, and what cancelling them does."""
 
 import pytest
+from django.db.models.functions import Now
 
-from portal.actions import deployments, environments, runs
+from portal.actions import deployments, environments, registrations, runs, services
 from portal.enums import DeploymentPhase, DeploymentStatus, Role, TemplateKind
 from portal.errors import Conflict, Forbidden
 from portal.models import Deployment, Environment
 from tests.factories import rows
+from tests.factories.bundles import tar_gz
 
 pytestmark = pytest.mark.django_db
 
@@ -112,3 +114,94 @@ def test_a_deployment_does_not_start_for_somebody_who_is_gone(simulated):
     ada.delete()
     rows.run_everything()
     assert latest().status_message == "ada, who asked for this, does not exist any more."
+
+
+# Rights that are taken away while AWS carries it out.
+
+
+@pytest.mark.parametrize(("kind", "status"), [("create", "SUCCEEDED"), ("update", "SUCCEEDED"), ("delete", "gone")])
+def test_what_is_under_way_when_the_right_goes_is_followed_to_its_end(simulated, kind, status):
+    ada = rows.person("ada", Role.PLATFORM)
+    of = rows.version(rows.template())
+    if kind != "create":
+        dev = rows.environment("dev", of=of)
+    simulated["seconds"] = 1
+    if kind == "create":
+        environments.create(by=ada, name="dev", template=of.template, spec=rows.ENVIRONMENT_SPEC, major=1)
+    elif kind == "update":
+        spec = "proton: EnvironmentSpec\nspec: {cluster_name: other}\n"
+        environments.update(by=ada, environment=dev, deployment_type="CURRENT_VERSION", spec=spec)
+    else:
+        environments.delete(by=ada, environment=dev)
+    while not latest().handle:
+        rows.run_everything(1)
+    type(ada).objects.filter(pk=ada.pk).update(role=Role.VIEWER)
+    simulated["seconds"] = 0
+    type(latest()).objects.filter(due_at__isnull=False).update(due_at=Now())
+    rows.run_everything()
+    assert (Environment.objects.first().latest.status if Environment.objects.exists() else "gone") == status
+
+
+def test_a_deployment_whose_intent_was_written_begins_nothing_when_the_right_goes(simulated):
+    ada = rows.person("ada", Role.PLATFORM)
+    of = rows.version(rows.template())
+    environments.create(by=ada, name="dev", template=of.template, spec=rows.ENVIRONMENT_SPEC, major=1)
+    simulated["unavailable_until"] = 10**12
+    rows.run_everything(1)
+    assert latest().intent_at is not None
+    ada.delete()
+    simulated["unavailable_until"] = 0
+    type(latest()).objects.filter(due_at__isnull=False).update(due_at=Now())
+    rows.run_everything()
+    assert (latest().status, latest().status_message) == (
+        "FAILED",
+        "ada, who asked for this, does not exist any more.",
+    )
+
+
+def test_somebody_who_may_can_cancel_what_a_person_without_the_right_began(simulated):
+    ada = rows.person("ada", Role.PLATFORM)
+    dev = rows.environment("dev")
+    simulated["seconds"] = 10**6
+    spec = "proton: EnvironmentSpec\nspec: {cluster_name: other}\n"
+    environments.update(by=ada, environment=dev, deployment_type="CURRENT_VERSION", spec=spec)
+    while not latest().handle:
+        rows.run_everything(1)
+    type(ada).objects.filter(pk=ada.pk).update(is_active=False)
+    deployments.cancel(by=rows.person(), target=Environment.objects.get())
+    rows.run_everything()
+    assert latest().status == "CANCELLED"
+
+
+def test_an_edit_begins_nothing_more_for_somebody_who_lost_the_right(simulated):
+    home = rows.environment("home")
+    of = rows.version(
+        rows.template(TemplateKind.SERVICE),
+        files=rows.service_files(schema=rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE),
+        compatible=[home.template],
+    )
+    payments = rows.team("payments")
+    ada = rows.person("ada", Role.DEVELOPER, [payments])
+    service = services.create(by=ada, name="web", template=of.template, spec=rows.service_spec("home"), major=1)
+    while service.instances.get().latest.is_running:
+        runs.drive(service.instances.get().latest_id)
+    ada.teams.clear()
+    rows.run_everything()
+    service.refresh_from_db()
+    assert (service.status, service.instances.get().latest.status) == ("CREATE_FAILED", "SUCCEEDED")
+    asked = "ada, who asked for this, may not change web any more. Ask team payments."
+    assert service.status_message == f"The pipeline cannot be deployed: {asked}"
+    assert service.pipeline.latest is None
+
+
+def test_a_bundle_is_not_registered_for_somebody_who_is_no_admin_any_more(simulated):
+    ada = rows.person("ada")
+    data = tar_gz(rows.environment_files())
+    version = registrations.register_version(by=ada, template=rows.template(), data=data)
+    type(ada).objects.filter(pk=ada.pk).update(role=Role.DEVELOPER)
+    registrations.drive(version.pk)
+    version.refresh_from_db()
+    assert (version.status, version.status_message) == (
+        "REGISTRATION_FAILED",
+        "ada, who sent this bundle, may not change templates any more.",
+    )

@@ -70,5 +70,7 @@ def test_a_step_that_hangs_is_given_up(claimed, heartbeat):
 def test_only_a_process_told_so_has_crash_points():
     from portal.actions import crashpoints
 
-    assert [crashpoints.crashpoint(name) for name in crashpoints.POINTS] == [None] * len(crashpoints.POINTS)
+    assert [crashpoints.crashpoint(name, Deployment()) for name in crashpoints.POINTS] == [None] * len(
+        crashpoints.POINTS
+    )
     assert crashpoints.crashpoint.__name__ == "crashpoint"

@@ -66,6 +66,11 @@ class Bench:
             self.sleep(result.wait)
         raise AssertionError(f"no end after {MOST_STEPS} steps: {result}")
 
+    def began(self, handle: str) -> bool:
+        """Whether the other side carries the deployment out already."""
+        known = json.loads(handle or "{}")
+        return "started" in known or known.get("phase") == "executing"
+
     def made(self, version: int = 1, name: str = "web") -> Outcome:
         outcome = self.finish(self.job(version, name=name))
         assert outcome.status == "succeeded", outcome
@@ -254,6 +259,47 @@ def test_cancelling_after_the_end_tells_how_it_ended(bench: Bench) -> None:
         bench.sleep(result.wait)
     late = bench.finish(replace(job, intent="cancel"), handle)
     assert (late.status, values(late)["Version"]) == ("succeeded", "v1")
+
+
+@pytest.mark.parametrize("intent", ["cancel", "remove"])
+def test_a_job_that_may_begin_nothing_begins_nothing(bench: Bench, intent: Any) -> None:
+    made = bench.made(1).resources[0].identifier
+    before = bench.stacks()
+    bench.ledger.clear()
+    job = replace(bench.job(2, intent=intent, identifier=made), begins=False)
+    assert bench.finish(job).status == "cancelled"
+    assert (bench.ledger, bench.stacks()) == ([], before)
+
+
+def test_a_job_that_may_begin_nothing_tidies_up_what_was_not_executed(bench: Bench) -> None:
+    job = bench.job(1)
+    begun = bench.step(job, None)
+    assert isinstance(begun, Progress)
+    ended = bench.finish(replace(job, intent="cancel", begins=False), begun.handle)
+    executed = bench.began(begun.handle)
+    assert (ended.status, bench.stacks()) == ("succeeded" if executed else "cancelled", 0)
+
+
+def test_what_is_under_way_is_followed_to_its_end_by_a_job_that_may_begin_nothing(bench: Bench) -> None:
+    made = bench.made(1).resources[0].identifier
+    job, handle = bench.job(2, identifier=made), ""
+    while not bench.began(handle):
+        result = bench.step(job, handle)
+        assert isinstance(result, Progress)
+        handle = result.handle
+        bench.sleep(result.wait)
+    bench.ledger.clear()
+    ended = bench.finish(replace(job, intent="cancel", begins=False), handle)
+    assert (ended.status, values(ended)["Version"], bench.ledger) == ("succeeded", "v2", [])
+
+
+def test_a_removal_under_way_is_followed_to_its_end_by_a_job_that_may_begin_nothing(bench: Bench) -> None:
+    identifier = bench.made(1).resources[0].identifier
+    job = bench.job(intent="remove", identifier=identifier)
+    begun = bench.step(job, None)
+    assert isinstance(begun, Progress)
+    assert bench.finish(replace(job, begins=False), begun.handle).status == "succeeded"
+    assert bench.stacks() == 0
 
 
 def test_a_preview_shows_additions_then_changes_then_nothing(bench: Bench) -> None:

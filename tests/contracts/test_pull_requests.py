@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioning.context import environment_context
-from provisioning.engines.base import Job, Notification, Outcome, Progress, Target, Unclear
+from provisioning.engines.base import Job, Notified, Outcome, Progress, Target, Unclear
 from provisioning.engines.names import pull_request_branch
 from provisioning.engines.pull_request import PullRequestEngine
 from provisioning.engines.workflow import WorkflowEngine
@@ -26,7 +26,7 @@ from tests.github.keys import PRIVATE, PUBLIC
 from tests.github.store import Store
 
 ARN = "arn:aws:proton:us-east-1:111111111111:environment/dev"
-DONE = Notification("SUCCEEDED", outputs=(Output("VpcId", "vpc-1"),))
+DONE = Notified("SUCCEEDED", outputs=(Output("VpcId", "vpc-1"),))
 WORKFLOW = ".github/workflows/deploy.yml"
 FILES = {"README.md": "# Mine\n", "src/app.py": "print()\n"}
 
@@ -61,9 +61,10 @@ class Bench:
         resource = terraform.Resource("environment", ARN, deployment, "arn:template", "1", str(version))
         context = environment_context(name="dev", inputs={"size": version})
         files = terraform.files(resource, {"main.tf": f"# {version}\n"}, context, {"proton:environment": ARN})
-        about = {"repository": self.about, "kind": "environment", "arn": ARN, "environment": "dev", **settings}
+        about = {"repository": self.about, "kind": "environment", "environment": "dev", **settings}
         target = Target("111111111111", "us-east-1")
-        return Job(deployment, intent, "dev", target, files=files if intent == "apply" else {}, settings=about)
+        files = files if intent == "apply" else {}
+        return Job(deployment, intent, "dev", target, files=files, settings=about, resource_arn=ARN)
 
     def workflow_job(self, version: int = 1, text: str | None = None, *, intent: Any = "apply") -> Job:
         about = {
@@ -192,7 +193,7 @@ def test_it_succeeds_when_it_is_merged_and_reported(bench: Bench) -> None:
     bench.merge(1)
     waiting = bench.step(bench.terraform, job, None)
     assert isinstance(waiting, Progress) and "waiting for the automation's report" in waiting.doing
-    underway = replace(job, notified=Notification("IN_PROGRESS", "Planning"))
+    underway = replace(job, notified=Notified("IN_PROGRESS", "Planning"))
     told = bench.step(bench.terraform, underway, None)
     assert isinstance(told, Progress) and told.doing == "Planning"
     done = bench.step(bench.terraform, replace(job, notified=DONE), waiting.handle)
@@ -207,7 +208,7 @@ def test_a_failure_that_the_automation_reports_is_told_in_its_words(bench: Bench
     job = bench.job()
     bench.until_waiting(bench.terraform, job)
     bench.merge(1)
-    failed = bench.step(bench.terraform, replace(job, notified=Notification("FAILED", "No such subnet")), None)
+    failed = bench.step(bench.terraform, replace(job, notified=Notified("FAILED", "No such subnet")), None)
     assert isinstance(failed, Outcome)
     assert (failed.status, failed.reason, failed.next_action) == ("failed", "No such subnet", "retry")
 
@@ -257,6 +258,28 @@ def test_cancelling_before_there_is_a_pull_request_leaves_nothing(bench: Bench) 
     assert isinstance(ended, Outcome) and ended.status == "cancelled"
     assert bench.forge.head(bench.repository, pull_request_branch("environment", job.deployment)) is None
     assert bench.pulls() == []
+
+
+def test_what_may_not_begin_leaves_nothing_and_what_began_is_followed(bench: Bench) -> None:
+    job = bench.job()
+    ended = bench.step(bench.terraform, replace(job, begins=False), None)
+    assert isinstance(ended, Outcome) and ended.status == "cancelled"
+    assert bench.forge.changes == []
+    bench.until_waiting(bench.terraform, job)
+    bench.merge(1)
+    ended = bench.step(bench.terraform, replace(job, begins=False, notified=DONE), None)
+    assert isinstance(ended, Outcome) and ended.status == "succeeded"
+    ended = bench.step(bench.workflow, replace(bench.workflow_job(), begins=False), None)
+    assert isinstance(ended, Outcome) and ended.status == "cancelled"
+
+
+def test_cancelling_a_workflow_before_its_pull_request_can_be_made_good(bench: Bench) -> None:
+    job = bench.workflow_job()
+    bench.step(bench.workflow, job, None)
+    ended = bench.step(bench.workflow, replace(job, intent="cancel"), None)
+    assert isinstance(ended, Outcome) and ended.status == "cancelled"
+    assert bench.pulls() == []
+    assert bench.delivered(bench.workflow_job()).outputs[0].value == bench.pulls()[0].url
 
 
 def test_cancelling_after_the_merge_is_too_late(bench: Bench) -> None:

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
-from tests.faults.arena import Arena
 from tests.faults.referee import stacks
 from tests.faults.work import Work
 
@@ -22,8 +22,11 @@ ENDS = {
 }
 
 
-def violations(arena: Arena, work: Work) -> list[str]:
-    """One line for each, the invariant's name first. To be asked when nothing runs any more."""
+def violations(arena: Any, work: Work) -> list[str]:
+    """One line for each, the invariant's name first. To be asked when nothing runs any more.
+
+    ``arena`` is an Arena; or what has a ``liar`` with entries, and says by ``seen()`` which stacks there are.
+    """
     return [
         *_every_request_ends(work),
         *_one_object_each(arena, work),
@@ -46,14 +49,14 @@ def _every_request_ends(work: Work) -> Iterator[str]:
             yield f"I1 {entry.kind} of {entry.name} is {row.status} ({row.phase}) without a reason: {row.doing}"
 
 
-def _one_object_each(arena: Arena, work: Work) -> Iterator[str]:
+def _one_object_each(arena: Any, work: Work) -> Iterator[str]:
     live = Counter(stack.environment for stack in stacks(arena, work.accounts))
     for arn, count in live.items():
         if count > 1:
             yield f"I2 {arn or 'stacks without a tag'}: {count} live stacks"
 
 
-def _the_newest_is_applied(arena: Arena, work: Work) -> Iterator[str]:
+def _the_newest_is_applied(arena: Any, work: Work) -> Iterator[str]:
     """What the product says is deployed is what the emulator has, and no accepted success is newer."""
     from portal.models import Deployment, Environment
 
@@ -75,7 +78,7 @@ def _the_newest_is_applied(arena: Arena, work: Work) -> Iterator[str]:
             yield f"I3 {environment.name}: revision {claimed} is said to be deployed, the emulator has {found}"
 
 
-def _intent_before_every_change(arena: Arena) -> Iterator[str]:
+def _intent_before_every_change(arena: Any) -> Iterator[str]:
     from portal.models import Deployment
 
     intents = dict(Deployment.objects.values_list("pk", "intent_at"))
@@ -104,5 +107,8 @@ def _only_who_may(work: Work) -> Iterator[str]:
     from portal.models import Deployment
 
     for row in Deployment.objects.select_related("actor"):
+        lost = work.lost_rights.get(row.pk)
+        if lost is not None and (row.intent_at is None or row.intent_at.timestamp() < lost + 1):
+            continue  # it was begun while that person might
         if row.actor is None or not row.actor.is_active or not row.actor.is_platform:
             yield f"I6 deployment {row.pk} ran for {row.actor_name}, who may not"

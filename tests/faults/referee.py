@@ -21,10 +21,12 @@ class Stack:
     revision: int  # 0 while it has no output
 
 
-def stacks(arena: Arena, accounts: Iterable[str]) -> list[Stack]:
+def stacks(arena: Any, accounts: Iterable[str]) -> list[Stack]:
     """Every live stack of ours in those accounts, asked of the emulator itself."""
     import boto3
 
+    if not isinstance(arena, Arena):  # an AWS in this very process
+        return list(arena.seen())
     found = []
     for account in accounts:
         client = boto3.client(

@@ -54,6 +54,7 @@ class Work:
     accounts: tuple[str, ...] = ("123456789012",)
     accepted: list[Accepted] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    lost_rights: dict[UUID, float] = field(default_factory=dict)  # when the person behind a deployment lost the right
 
     def __post_init__(self) -> None:
         from tests.factories import rows

@@ -41,11 +41,10 @@ def job_of(number: int) -> Job:
     about = {
         "repository": {"provider": "GITHUB", "name": "acme/infra", "branch": "main"},
         "kind": "environment",
-        "arn": ARN,
         "environment": f"dev{number}",
     }
     return Job(f"00000000-0000-4000-8000-{number:012}", "apply", "dev", Target("1" * 12, "us-east-1"), files=files,
-               settings=about)  # fmt: skip
+               settings=about, resource_arn=ARN)  # fmt: skip
 
 
 def until_waiting(engine: PullRequestEngine, job: Job) -> None:

@@ -1,6 +1,15 @@
 import pytest
 
-from provisioning.patterns import MAX_PATTERN, MAX_SUBJECT, PatternRefused, PatternTooSlow, compile_pattern
+from provisioning.patterns import (
+    BUDGET,
+    MAX_PATTERN,
+    MAX_SEARCHES,
+    MAX_SUBJECT,
+    Budget,
+    PatternRefused,
+    PatternTooSlow,
+    compile_pattern,
+)
 
 
 def test_a_pattern_is_searched_not_anchored() -> None:
@@ -60,3 +69,15 @@ def test_a_value_is_data_whatever_it_holds() -> None:
     assert not pattern.search("x\0y")
     assert not pattern.search("x\ny")
     assert pattern.search("xy")
+
+
+def test_many_patterns_together_have_no_more_time_than_one() -> None:
+    budget = Budget()
+    token = BUDGET.set(budget)
+    try:
+        for number in range(40):
+            with pytest.raises(PatternTooSlow):
+                compile_pattern(r"(?=a)(a+)+b").search("a" * (40 + number))
+    finally:
+        BUDGET.reset(token)
+    assert (budget.searches, budget.seconds) == (MAX_SEARCHES - 1, 0)

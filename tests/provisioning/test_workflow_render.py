@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from provisioning.bundle import read_bundle
-from provisioning.context import EnvironmentFacts, InstanceFacts, ServiceFacts, pipeline_context
+from provisioning.context import EnvironmentFacts, InstanceFacts, ServiceFacts, pipeline_context, workflow_context
 from provisioning.problems import ProblemsFound
 from provisioning.render.pool import RenderPool
 from provisioning.render.workflow import render_workflow, targets
@@ -98,6 +98,12 @@ def test_the_children_of_the_pool_render_workflows_as_well():
             pool.render(GENUINE, FILE, context(region="x", note="x", folder="; id"), language="github_actions")
     finally:
         pool.close()
+
+
+def test_a_workflow_reads_what_the_pipelines_infrastructure_returned():
+    values = workflow_context(context(x="y"), {"RoleArn": "arn:aws:iam::111111111111:role/deploy"})
+    text = render_workflow(HEAD + "    env:\n      ROLE: {{ pipeline.outputs.RoleArn }}\n", FILE, values).text
+    assert yaml.safe_load(text)["jobs"]["build"]["env"] == {"ROLE": "arn:aws:iam::111111111111:role/deploy"}
 
 
 def test_an_expression_of_githubs_is_never_rendered_by_us():

@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from portal.actions import drafts, people
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
+from portal.models import User
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +79,14 @@ TABLE = {
     "people": (EVERYONE, NOT_OFFERED),
     "person-new": (ADMIN, ADMIN),
     "person": (EVERYONE, ADMIN),
+    "person-totp-reset": (NOT_OFFERED, ADMIN),
+    "person-link": (NOT_OFFERED, ADMIN),
+    "person-unlink": (NOT_OFFERED, ADMIN),
+    "totp": (EVERYONE, NOT_OFFERED),
+    "totp-start": (EVERYONE, EVERYONE),
+    "totp-confirm": (EVERYONE, EVERYONE),
+    "totp-codes": (EVERYONE, EVERYONE),
+    "totp-off": (EVERYONE, EVERYONE),
     "teams": (EVERYONE, NOT_OFFERED),
     "team-new": (ADMIN, ADMIN),
     "team": (EVERYONE, ADMIN),
@@ -87,7 +96,17 @@ TABLE = {
     "key-new": (NOT_OFFERED, EVERYONE),
     "key-revoke": (NOT_OFFERED, OWNER | ADMIN),
 }
-PUBLIC = {"sign-in", "sign-out", "health-live", "health-ready", "metrics"}
+PUBLIC = {
+    "sign-in",
+    "sign-in-code",
+    "openid_connect_login",
+    "openid_connect_callback",
+    "sign-out",
+    "health-live",
+    "health-ready",
+    "metrics",
+    "sts",  # signed, no session
+}
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
@@ -106,6 +125,7 @@ class World:
 
     clients: dict[str, Client]
     arguments: dict[str, tuple]
+    cast: dict[str, User]
 
     def address(self, name: str) -> str:
         for prefix in sorted(self.arguments, key=len, reverse=True):
@@ -116,6 +136,11 @@ class World:
 
 @pytest.fixture
 def world(simulated) -> World:
+    return a_world()
+
+
+def a_world() -> World:
+    """Needs the in-memory engine."""
     payments, search = rows.team("payments"), rows.team("search")
     home = rows.environment("home")
     of = rows.version(rows.template(TemplateKind.SERVICE, "web-app"), compatible=[home.template])
@@ -158,6 +183,7 @@ def world(simulated) -> World:
             "key-new": (),
             "key-revoke": (key.pk,),
         },
+        cast,
     )
 
 

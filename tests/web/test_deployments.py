@@ -146,3 +146,38 @@ def test_secret_inputs_are_not_shown(client, platform, simulated):
     assert "s3cret-value" not in preview
     client.post("/environments/prod/update/?version=current", {"/spec/cluster_name": ""})
     assert Environment.objects.get().latest.inputs["cluster_name"] == "s3cret-value"
+
+
+NESTED = "database: {type: object, properties: {password: {type: string, writeOnly: true}}}"
+
+
+def test_a_secret_inside_an_input_is_not_shown_nor_when_the_version_is_gone(client, platform, simulated):
+    schema = rows.ENVIRONMENT_SCHEMA.replace("cluster_name: {type", f"{NESTED}\n        cluster_name: {{type")
+    code = rows.ENVIRONMENT_TEMPLATE + "    Description: '{{ environment.inputs.database.password }}'\n"
+    of = rows.version(rows.template(), files=rows.environment_files(schema, code))
+    spec = "proton: EnvironmentSpec\nspec: {cluster_name: main, database: {password: s3cret-value}}\n"
+    rows.environment("prod", by=platform, of=of, spec=spec)
+    address = f"/deployments/{Deployment.objects.get().pk}/"
+    assert "s3cret-value" not in client.get(address).content.decode()
+    Deployment.objects.update(version=None)
+    assert "s3cret-value" not in client.get(address).content.decode()
+
+
+def test_a_secret_that_the_provider_repeats_is_neither_kept_nor_shown(client, platform, simulated):
+    schema = rows.ENVIRONMENT_SCHEMA.replace("minLength: 2}", "minLength: 2, writeOnly: true}")
+    of = rows.version(rows.template(), files=rows.environment_files(schema))
+    simulated["fail"] = "Value 's3cret-value' at 'name' failed to satisfy constraint"
+    rows.environment("prod", by=platform, of=of, spec="proton: EnvironmentSpec\nspec: {cluster_name: s3cret-value}\n")
+    row = Deployment.objects.get()
+    assert row.status_message == "Value '••••••' at 'name' failed to satisfy constraint"
+    assert [event.message for event in row.events.filter(failed=True)] == [row.status_message]
+    assert "s3cret-value" not in client.get(f"/deployments/{row.pk}/").content.decode()
+
+
+def test_the_difference_of_an_update_shows_neither_the_new_secret_nor_the_old_one(client, platform, simulated):
+    schema = rows.ENVIRONMENT_SCHEMA.replace("minLength: 2}", "minLength: 2, writeOnly: true}")
+    of = rows.version(rows.template(), files=rows.environment_files(schema))
+    rows.environment("prod", by=platform, of=of, spec="proton: EnvironmentSpec\nspec: {cluster_name: s3cret-old}\n")
+    typed = {"_preview": "1", "/spec/cluster_name": "s3cret-new"}
+    page = client.post("/environments/prod/update/?version=current", typed).content.decode()
+    assert ("s3cret-old" in page, "s3cret-new" in page) == (False, False)

@@ -1,5 +1,8 @@
 """The fixed forms of people, teams, accounts and settings."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 
 from portal.enums import Role
@@ -55,11 +58,34 @@ class PasswordForm(Form):
         return again
 
 
+class KeyForm(Form):
+    account_id = forms.ChoiceField(
+        label="AWS account",
+        required=False,
+        help_text="The account that calls with this key come from: the management account, or that of an environment.",
+    )
+
+    def __init__(self, *args: Any, accounts: Mapping[str, str], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["account_id"].choices = [
+            (account_id, f"{name} ({account_id})" if name else account_id) for account_id, name in accounts.items()
+        ]
+
+
 class PersonForm(Form):
     role = forms.ChoiceField(label="Role", choices=Role.choices, help_text=ROLE_HELP)
     teams = _TeamsField()
     is_active = forms.BooleanField(
         label="May sign in", required=False, help_text="Without it the person is shut out, access keys included."
+    )
+
+
+class LinkForm(Form):
+    subject = forms.CharField(
+        label="Subject",
+        max_length=255,
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off"}),
+        help_text="What the identity provider calls this person for ever. Whoever has it becomes this person.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from portal.templatetags.ui import pointer_id as dom_id
 from portal.web.forms.spec_field import GROUPS, Choice, Drawing, Field
 from provisioning.formats import FORMATS
+from provisioning.masking import is_secret
 from provisioning.problems import pointer
 from provisioning.schema import MISSING, Property
 
@@ -290,10 +291,6 @@ BUILDERS: dict[str, Callable[[Property, str, Any, Any, Drawing], Field]] = {
 
 def is_locked(prop: Property) -> bool:
     return "const" in prop.raw or bool(prop.raw.get("readOnly"))
-
-
-def is_secret(prop: Property) -> bool:
-    return bool(prop.raw.get("writeOnly")) or prop.raw.get("format") == "password"
 
 
 def build(prop: Property, path: str, value: Any, current: Any, drawing: Drawing) -> Field:

@@ -15,10 +15,12 @@ from portal.enums import DeploymentKind, DeploymentPhase, DeploymentStatus, Depl
 from portal.errors import Conflict, Invalid
 from portal.models import Deployment, DeploymentEvent
 from portal.queries import deployments as queries
+from portal.queries import sensitive
 from portal.web.forms.document import Shape, parse
 from portal.web.page import done, page
-from portal.web.previews import HIDDEN, mask, secret_values
+from portal.web.previews import secret_values
 from portal.web.views.lists import Filters, state_choices
+from provisioning.masking import HIDDEN, mask
 
 PER_PAGE = 50
 PHASES = (DeploymentPhase.QUEUED, DeploymentPhase.RENDERING, DeploymentPhase.APPLYING, DeploymentPhase.FINISHED)
@@ -136,20 +138,17 @@ def _touched(events: list[DeploymentEvent]) -> list[DeploymentEvent]:
 
 def _files(found: Deployment) -> dict[str, Any]:
     """What was rendered and asked for, without secret values."""
-    hidden: tuple[str, ...] = ()
-    inputs = dict(found.inputs)
+    hidden = sensitive.values(found)
     if found.version is not None:
         shape = Shape.of(found.version)
         document, _ = parse(found.spec, shape)
-        hidden = secret_values(document, shape) if document else ()
-        prefix = "/spec" if not found.service_name else "/instances/0/spec" if found.instance_name else "/pipeline"
-        inputs = {name: HIDDEN if shape.is_secret(f"{prefix}/{name}") else value for name, value in inputs.items()}
+        hidden += secret_values(document, shape) if document else ()
     return {
         "files": [
             (f"file-{index}", path, mask(text, hidden)) for index, (path, text) in enumerate(found.rendered.items())
         ],
-        "inputs": inputs,
-        "spec": mask(found.spec, hidden),
+        "inputs": sensitive.shown_inputs(found),
+        "spec": mask(found.spec, hidden) if found.version is not None or not found.service_name else HIDDEN,
     }
 
 

@@ -7,11 +7,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal import access
+from portal.actions import identities, sign_in, totp
 from portal.actions import people as actions
 from portal.enums import Role
 from portal.errors import PortalError
+from portal.queries import accounts
 from portal.queries import people as queries
-from portal.web.forms.people import NewPersonForm, NewTeamForm, PasswordForm, PersonForm, TeamForm
+from portal.web.forms.people import KeyForm, LinkForm, NewPersonForm, NewTeamForm, PasswordForm, PersonForm, TeamForm
 from portal.web.page import done, page, posted
 
 
@@ -62,8 +64,33 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "teams": list(found.teams.all()),
         "keys": queries.keys_of(found) if request.user.is_admin else [],
         "ask": _ask(request),
+        "totp": totp.enabled(found),
+        "linked": queries.external_identity(found),
+        "provider_name": settings.OIDC_NAME if settings.OIDC_ISSUER else "",
+        "link_form": LinkForm(),
     }
     return page(request, "people/person.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def person_totp_reset(request: HttpRequest, username: str) -> HttpResponse:
+    found = access.user_account(request.user, username, write=True)
+    totp.reset(by=request.user, user=found)
+    return done(request, "person", username, message=f"{username} signs in with the password alone.")
+
+
+@require_POST
+def person_link(request: HttpRequest, username: str) -> HttpResponse:
+    found = access.user_account(request.user, username, write=True)
+    identities.link(by=request.user, user=found, subject=request.POST.get("subject", ""))
+    return done(request, "person", username, message=f"{username} is linked.")
+
+
+@require_POST
+def person_unlink(request: HttpRequest, username: str) -> HttpResponse:
+    found = access.user_account(request.user, username, write=True)
+    identities.unlink(by=request.user, user=found)
+    return done(request, "person", username, message=f"{username} is not linked any more.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +99,11 @@ def password(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
+            sign_in.take_try(account=request.user.username)
             actions.change_password(by=request.user, old=form.cleaned_data["old"], new=form.cleaned_data["new"])
+            sign_in.forget_tries(account=request.user.username)
+        except sign_in.MustWait as wait:
+            form.add_error(None, wait.message)
         except PortalError as refusal:
             form.take(refusal)
         else:
@@ -126,20 +157,33 @@ def team_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def keys(request: HttpRequest) -> HttpResponse:
-    return page(request, "people/keys.html", _keys_context(request))
+    return page(request, "people/keys.html", _keys_context(request, _key_form(request)))
 
 
 @never_cache
 @require_POST
 def key_new(request: HttpRequest) -> HttpResponse:
     """The answer holds the secret, this once; it is stored by nobody's cache."""
-    key, secret = actions.create_access_key(by=request.user, user=request.user)
+    form = _key_form(request)
+    if form is not None and not form.is_valid():
+        return page(request, "people/keys.html", _keys_context(request, form), status=422)
+    account_id = form.cleaned_data["account_id"] if form is not None else ""
+    key, secret = actions.create_access_key(by=request.user, user=request.user, account_id=account_id)
     return page(request, "people/keys.html", {**_keys_context(request), "made": key, "secret": secret})
 
 
-def _keys_context(request: HttpRequest) -> dict[str, object]:
+def _key_form(request: HttpRequest) -> KeyForm | None:
+    """For those who may say which account a key is for, where there is more than one."""
+    if not request.user.is_platform or len(known := accounts.names()) == 1:
+        return None
+    initial = {"account_id": settings.PORTAL_ACCOUNT_ID}
+    return KeyForm(posted(request), accounts=known, initial=initial)
+
+
+def _keys_context(request: HttpRequest, form: KeyForm | None = None) -> dict[str, object]:
     rows = list(queries.keys_of(request.user))
     return {
+        "form": form,
         "keys": rows,
         "full": sum(row.revoked_at is None for row in rows) >= actions.KEYS_PER_PERSON,
         "endpoint": settings.PORTAL_PUBLIC_URL,

@@ -1,9 +1,12 @@
 """What a row is, and how it is run."""
 
+import random
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tests.aws import ROOT
@@ -21,21 +24,32 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Bench:
+    """What a row has that needs no workers: an empty directory, and the names of the protections that are off."""
+
+    directory: Path
+    without: tuple[str, ...]
+    random: random.Random
+
+
+@dataclass(frozen=True)
 class Row:
     """``small`` and ``full`` are counts by name, and "seconds": what a run may take before what is left is stuck.
 
-    ``control`` names the protections that the negative control takes off; it waits ``patience`` seconds only.
+    ``control`` names the protections that the negative control takes off; it waits ``patience`` seconds only. ``run``
+    gets an Arena, its Work and the counts; or, where ``arena`` is None, a Bench and the counts.
     """
 
     number: int
     title: str
-    run: Callable[[Arena, Work, Mapping[str, float]], Result]
+    run: Callable[..., Result]
     control: tuple[str, ...]
     small: Mapping[str, float]
     full: Mapping[str, float]
     patience: float = 10
     accounts: int = 1
-    arena: Mapping[str, Any] = field(default_factory=dict)
+    arena: Mapping[str, Any] | None = field(default_factory=dict)
+    judged: bool = True  # by the invariants
 
 
 def counts(row: Row, share: float) -> dict[str, float]:
@@ -52,28 +66,41 @@ def play(row: Row, *, share: float, control: bool, seed: int) -> dict[str, Any]:
     size = counts(row, 0 if control else share)
     if control:
         size["seconds"] = row.patience
-    started = time.monotonic()
     without = row.control if control else ()
+    run = _alone if row.arena is None else _in_arena
+    started = time.monotonic()
+    result, broken = run(row, size, without, seed)
+    return {
+        "row": row.number,
+        "title": row.title,
+        "control": list(without),
+        "seed": seed,
+        "commit": commit(),
+        "counts": size,
+        "seconds": round(time.monotonic() - started, 1),
+        "faults": result.faults,
+        "harm": {**result.harm, **({} if broken is None else {"invariants": len(broken)})},
+        "broken": (broken or [])[:10],
+        "figures": result.figures,
+    }
+
+
+def _alone(row: Row, size: Mapping[str, float], without: tuple[str, ...], seed: int) -> tuple[Result, None]:
+    with tempfile.TemporaryDirectory(prefix="faults-") as directory:
+        return row.run(Bench(Path(directory), without, random.Random(seed)), size), None
+
+
+def _in_arena(
+    row: Row, size: Mapping[str, float], without: tuple[str, ...], seed: int
+) -> tuple[Result, list[str] | None]:
     accounts = tuple(f"{number:012d}" for number in range(100000000001, 100000000001 + row.accounts))
-    with Arena(seed=seed, without=without, **row.arena) as arena:
+    with Arena(seed=seed, without=without, **(row.arena or {})) as arena:
         if "lock" in without:
             unprotected.PROTECTIONS["lock"]()
         work = Work(accounts=accounts if row.accounts > 1 else ("123456789012",))
         result = row.run(arena, work, size)
-        broken = violations(arena, work)
-        return {
-            "row": row.number,
-            "title": row.title,
-            "control": list(without),
-            "seed": seed,
-            "commit": commit(),
-            "counts": size,
-            "seconds": round(time.monotonic() - started, 1),
-            "faults": result.faults,
-            "harm": {**result.harm, "invariants": len(broken)},
-            "broken": broken[:10],
-            "figures": {**result.figures, "workers_started": arena.started},
-        }
+        broken = violations(arena, work) if row.judged else None
+    return replace(result, figures={**result.figures, "workers_started": arena.started}), broken
 
 
 def commit() -> str:

@@ -1,5 +1,6 @@
 """All rows by number."""
 
-from tests.faults.rows import broker, clients, provider, workers
+from tests.faults.rows import attacks, broker, clients, provider, rights, secrets, simulation, wire, workers
 
-ROWS = {row.number: row for module in (workers, broker, provider, clients) for row in module.ROWS}
+MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation)
+ROWS = {row.number: row for module in MODULES for row in module.ROWS}

@@ -185,45 +185,63 @@ def _lease() -> float:
 
 
 def crash(arena: Arena, work: Work, size: Size) -> Result:
-    """Workers die at each named point, again and again, while environments are made, changed, cancelled and deleted."""
-    from portal.actions.crashpoints import POINTS
+    """Workers die at each named point of every kind of deployment, again and again."""
+    from portal.actions.crashpoints import PASSED
 
-    fired = dict.fromkeys(POINTS, 0)
+    fired = dict.fromkeys(PASSED, 0)
     stopping = threading.Event()
+    kinds = {name.split(".")[1] for name in PASSED}
 
     def arm() -> None:
-        armed: set[str] = set()
-        while not stopping.wait(0.1):
-            for name in sorted(armed):
-                if not (arena.crashes / name).exists():
-                    armed.discard(name)
-                    fired[name] += 1
-            waiting = [name for name in POINTS if fired[name] < size["each"] and name not in armed]
-            if waiting and not armed:
-                name = min(waiting, key=lambda name: fired[name])
-                (arena.crashes / name).touch()
-                armed.add(name)
+        """One point of each kind at a time."""
+        armed: dict[str, str] = {}
+        while not stopping.wait(0.05):
+            for kind in kinds:
+                name = armed.get(kind)
+                if name and not (arena.crashes / name).exists():
+                    fired[armed.pop(kind)] += 1
+                    name = None
+                waiting = [one for one in PASSED if one.endswith(f".{kind}") and fired[one] < size["each"]]
+                if waiting and name is None:
+                    armed[kind] = min(waiting, key=lambda one: fired[one])
+                    (arena.crashes / armed[kind]).touch()
 
     thread = threading.Thread(target=arm, daemon=True)
     thread.start()
     until = time.monotonic() + size["seconds"]
-    lives(work, int(size["environments"]), size["seconds"], cancels=True)
-    number = int(size["environments"])
+    number = 0
     while min(fired.values()) < size["each"] and time.monotonic() < until - 10:
-        work.create(f"env-{number}")
-        number += 1
-        work.wait(5)
+        _whole_lives(work, [f"env-{number + offset}" for offset in range(int(size["environments"]))], until - 10)
+        number += int(size["environments"])
     stopping.set()
     thread.join()
-    for name in POINTS:
+    for name in PASSED:
         (arena.crashes / name).unlink(missing_ok=True)
     work.wait(max(0.1, until - time.monotonic()))
     found = verdict(arena, work)
     return Result(
         faults=dict(fired),
         harm={"doubled": found["doubled"], "stuck": found["stuck"]},
-        figures={"accepted": len(work.accepted), "calls": len(arena.liar.entries)},
+        figures={"accepted": len(work.accepted), "calls": len(arena.liar.entries), "points": len(PASSED)},
     )
+
+
+def _whole_lives(work: Work, names: list[str], until: float) -> None:
+    """Made, updated, updated and cancelled at another moment each, deleted: a wave at a time."""
+    for name in names:
+        work.create(name)
+    work.wait(until - time.monotonic(), names)
+    for name in names:
+        work.tried(work.update, name, 2)
+    work.wait(until - time.monotonic(), names)
+    for number, name in enumerate(names):
+        work.tried(work.update, name, 3)
+        time.sleep(0.1 * (number % 4))
+        work.tried(work.cancel, name)
+    work.wait(until - time.monotonic(), names)
+    for name in names:
+        work.tried(work.delete, name)
+    work.wait(until - time.monotonic(), names)
 
 
 def poison(arena: Arena, work: Work, size: Size) -> Result:
@@ -292,11 +310,11 @@ def _rows() -> list[Row]:
         ),
         Row(
             3,
-            "workers die at each named point",
+            "workers die at each named point of every kind of deployment",
             crash,
             ("names", "lease", "poller"),
-            small={"environments": 6, "each": 2, "seconds": 60},
-            full={"environments": 60, "each": 50, "seconds": 900},
+            small={"environments": 8, "each": 1, "seconds": 90},
+            full={"environments": 12, "each": 20, "seconds": 900},
             arena={"workers": 3, "lease": 1.5},
         ),
         Row(
