@@ -1,5 +1,6 @@
 """The engines that work by pull request, on every forge: what they write, how they end, and what a kill leaves."""
 
+import contextlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -391,6 +392,19 @@ def test_a_kill_at_any_change_of_an_apply_leaves_one_branch_and_one_pull_request
     bench.merge(1)
     ended = bench.step(bench.terraform, replace(job, notified=DONE), None)
     assert isinstance(ended, Outcome) and ended.status == "succeeded"
+
+
+def test_names_that_do_not_derive_from_the_deployment_make_things_twice(
+    local: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The referee can fail: with a new name at each look, a kill leaves a branch behind."""
+    monkeypatch.setattr("provisioning.engines.pull_request.pull_request_branch", lambda *_: f"proton--{uuid.uuid4()}")
+    local.forge.turn, local.forge.when = 1, "after"
+    for _ in range(2):
+        with contextlib.suppress(Killed):
+            local.step(local.terraform, local.job(), None)
+    branches = local.person.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split("\n")
+    assert len(branches) == 3
 
 
 @pytest.mark.parametrize(("turn", "when"), [(1, "before"), (1, "after"), (2, "before"), (2, "after")])

@@ -243,6 +243,21 @@ def test_every_hostile_string_is_refused_or_stays_a_value():
     assert accepted > 500
 
 
+def test_without_the_rules_values_do_escape():
+    """The referee can fail: what an admin trusts is not looked at."""
+    wanted = hostile.structure(rendered(STEP, x="benign"))
+    escaped = 0
+    for value in SHELL:
+        try:
+            result = render_workflow(STEP, FILE, context(x=value), trusts_inputs=True).text
+            words = shlex.split(yaml.safe_load(result)["jobs"]["build"]["steps"][0]["run"])
+        except (ProblemsFound, yaml.YAMLError, ValueError):  # no YAML, or no command any more
+            escaped += 1
+            continue
+        escaped += words != ["deploy", value, "now"] or hostile.structure(result) == wanted
+    assert escaped > 10
+
+
 def service_bundle(manifest: str, **files: str) -> Any:
     schema = (
         "schema:\n  format:\n    openapi: '3.0.0'\n  service_input_type: I\n  pipeline_input_type: I\n"
