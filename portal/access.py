@@ -13,6 +13,7 @@ from portal import arns
 from portal.errors import NotFound
 from portal.models import (
     AccessKey,
+    Component,
     Deployment,
     Draft,
     Environment,
@@ -24,19 +25,29 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from portal.queries import deployments, environments, services
-from portal.queries.rights import may_change, require, require_change, whom_to_ask
+from portal.queries import components, deployments, environments, services
+from portal.queries.rights import (
+    may_change,
+    may_use_components,
+    require,
+    require_change,
+    require_components,
+    whom_to_ask,
+)
 from portal.queries.templates import may_use_drafts
 
 __all__ = [
     "access_key",
     "by_arn",
+    "component",
     "deployment",
     "draft",
     "environment",
     "may_change",
+    "may_use_components",
     "may_use_drafts",
     "require",
+    "require_components",
     "service",
     "service_instance",
     "service_pipeline",
@@ -96,6 +107,11 @@ def service_pipeline(user: User, service_name: str, *, write: bool = False) -> S
     return _checked(user, found, f"service {service_name} has no pipeline", write)
 
 
+def component(user: User, name: str, *, write: bool = False) -> Component:
+    found = components.visible_to(user).defer(None).filter(name=name).first()
+    return _checked(user, found, f"component {name} does not exist", write)
+
+
 def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:
     try:
         key = id if isinstance(id, UUID) else UUID(id)
@@ -147,4 +163,5 @@ _BY_KIND: dict[str, Callable[..., Any]] = {
     "service_instance": service_instance,
     "service_pipeline": service_pipeline,
     "deployment": deployment,
+    "component": component,
 }

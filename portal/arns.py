@@ -69,5 +69,9 @@ def service_pipeline(service_name: str) -> str:
     return f"{service(service_name)}/pipeline"
 
 
+def component(name: str) -> str:
+    return _arn(f"component/{name}")
+
+
 def deployment(id: object) -> str:
     return _arn(f"deployment/{id}")

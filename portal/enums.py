@@ -61,6 +61,12 @@ class DeploymentUpdateType(TextChoices):
     MAJOR_VERSION = "MAJOR_VERSION", "Major version"
 
 
+class ComponentSource(TextChoices):
+    """Where components that attach to instances of a service template version may come from."""
+
+    DIRECTLY_DEFINED = "DIRECTLY_DEFINED", "Directly defined"
+
+
 class DeploymentKind(TextChoices):
     CREATE = "create", "Create"
     UPDATE = "update", "Update"

@@ -32,19 +32,20 @@ def secret_values(properties: Iterable[Property], values: Any) -> set[str]:
 
 def _below(prop: Property, value: Any) -> set[str]:
     if is_secret(prop):
-        return {text for text in _leaves(value) if len(text) >= MASK_FROM}
+        return {text for text in leaves(value) if len(text) >= MASK_FROM}
     if isinstance(value, list) and prop.items is not None:
         return {text for one in value for text in _below(prop.items, one)}
     return secret_values(prop.properties, value)
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def leaves(value: Any) -> Iterator[str]:
+    """Every value in it as text."""
     if isinstance(value, Mapping):
         for one in value.values():
-            yield from _leaves(one)
+            yield from leaves(one)
     elif isinstance(value, list):
         for one in value:
-            yield from _leaves(one)
+            yield from leaves(one)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 

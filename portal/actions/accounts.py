@@ -23,9 +23,14 @@ def name_account(*, by: User, account_id: str, name: str) -> AwsAccount:
 
 
 def update_settings(
-    *, by: User, pipeline_service_role_arn: str | None = None, pipeline_codebuild_role_arn: str | None = None
+    *,
+    by: User,
+    pipeline_service_role_arn: str | None = None,
+    pipeline_codebuild_role_arn: str | None = None,
+    developers_use_components: bool | None = None,
 ) -> AccountSettings:
-    """Roles that pipelines are provisioned with. "" clears one, None leaves it."""
+    """Roles that pipelines are provisioned with, and whether developers may use components. "" clears a role, None
+    leaves a member as it is."""
     if not by.at_least(Role.ADMIN):
         raise Forbidden("Settings are changed by admins. Ask an admin.")
     wanted = {
@@ -44,6 +49,9 @@ def update_settings(
         for name, value in wanted.items():
             if value is not None:
                 setattr(row, name, value)
+        detail = {}
+        if developers_use_components is not None and developers_use_components != row.developers_use_components:
+            row.developers_use_components = detail["developers_use_components"] = developers_use_components
         row.save()
-        audit.record(by=by, action="settings.update", target="settings")
+        audit.record(by=by, action="settings.update", target="settings", **detail)
     return row

@@ -6,14 +6,18 @@ from typing import Any
 from django.conf import settings
 
 from portal import arns
+from portal.actions.targets import Target
 from portal.enums import DeploymentKind
 from portal.errors import Conflict
-from portal.models import Environment, Service, ServiceInstance, ServicePipeline
+from portal.models import Component, Environment, Service, ServiceInstance
+from portal.queries import components as component_queries
 from portal.queries import deployments as queries
 from provisioning.context import (
+    ComponentFacts,
     EnvironmentFacts,
     InstanceFacts,
     ServiceFacts,
+    component_context,
     environment_context,
     instance_context,
     pipeline_context,
@@ -37,18 +41,37 @@ def environment_facts(environment: Environment) -> EnvironmentFacts:
     )
 
 
-def gather(target: Environment | ServiceInstance | ServicePipeline, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def component_facts(instance: ServiceInstance) -> ComponentFacts | None:
+    """The component attached to an instance, with the outputs that it has now; None when there is none."""
+    component = component_queries.attached_to(instance)
+    return ComponentFacts(component.name, queries.output_values(component)) if component else None
+
+
+def _deployed(environment: Environment) -> EnvironmentFacts:
+    if environment.deployed_id is None:
+        raise Conflict(f"Environment {environment.name} is not deployed yet.")
+    return environment_facts(environment)
+
+
+def gather(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The namespaces of AWS Proton's parameters for this target, with ``inputs`` as its own effective inputs."""
     if isinstance(target, Environment):
         return environment_context(name=target.name, inputs=inputs)
     if isinstance(target, ServiceInstance):
-        if target.environment.deployed_id is None:
-            raise Conflict(f"Environment {target.environment.name} is not deployed yet.")
         return instance_context(
             service=service_facts(target.service),
             name=target.name,
             inputs=inputs,
-            environment=environment_facts(target.environment),
+            environment=_deployed(target.environment),
+            component=component_facts(target),
+        )
+    if isinstance(target, Component):
+        at = target.instance
+        return component_context(
+            name=target.name,
+            environment=_deployed(target.environment),
+            service=service_facts(at.service) if at else None,
+            instance=InstanceFacts(at.name, inputs, {}, environment_facts(target.environment)) if at else None,
         )
     return pipeline_context(
         service=service_facts(target.service),
@@ -66,7 +89,7 @@ def gather(target: Environment | ServiceInstance | ServicePipeline, inputs: Mapp
     )
 
 
-def tags(target: Environment | ServiceInstance | ServicePipeline) -> dict[str, str]:
+def tags(target: Target) -> dict[str, str]:
     """What AWS Proton puts on provisioned resources: the keys of its managed tags without the ``aws:`` prefix."""
     if isinstance(target, Environment):
         named = {
@@ -80,6 +103,11 @@ def tags(target: Environment | ServiceInstance | ServicePipeline) -> dict[str, s
             "proton:service": target.service.arn,
             "proton:service-instance": target.arn,
         }
+    elif isinstance(target, Component):
+        named = {"proton:environment": target.environment.arn, "proton:component": target.arn}
+        if target.instance is not None:
+            named["proton:service"] = target.instance.service.arn
+            named["proton:service-instance"] = target.instance.arn
     else:
         named = {
             "proton:template": arns.template("SERVICE", target.service.template.name),

@@ -10,7 +10,7 @@ from portal.actions.starting import start, start_removal
 from portal.actions.targets import Target, locked_target_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import Conflict, Invalid
-from portal.models import Deployment, Environment, User
+from portal.models import Component, Deployment, Environment, User
 from portal.queries.rights import require_change
 from provisioning.engines.base import Outcome
 from provisioning.problems import Problem
@@ -66,12 +66,12 @@ def retry(*, by: User, deployment: Deployment) -> Deployment:
             raise Conflict("Only the last deployment of a target can be retried, once it has ended.")
         if last.status == DeploymentStatus.SUCCEEDED:
             raise Conflict("This deployment succeeded: there is nothing to retry. Deploy again from its page instead.")
-        if not isinstance(target, Environment):
+        if not isinstance(target, Environment | Component):
             edits.require_free(target)
         audit.record(by=by, action="deployment.retry", target=last.arn)
         if last.kind == DeploymentKind.DELETE:
             again = start_removal(by=by, target=target, retry_of=last)
-        elif last.version is None:
+        elif last.version is None and not isinstance(target, Component):
             raise Conflict("Its template version was deleted: choose another version instead.")
         else:
             again = start(
@@ -81,10 +81,11 @@ def retry(*, by: User, deployment: Deployment) -> Deployment:
                 version=last.version,
                 spec=last.spec,
                 inputs=last.inputs,
+                template_file=last.template_file,
                 retry_of=last,
                 allow_replace_empty=True,
             )
-        if not isinstance(target, Environment):
+        if not isinstance(target, Environment | Component):
             edits.resume(by=by, target=target)
     return again
 

@@ -38,6 +38,14 @@ def require_free(target: ServiceInstance | ServicePipeline) -> None:
         raise Conflict(f"{target.service.name} is being changed, and {target} with it. Wait for the end of that.")
 
 
+def require_settled(instance: ServiceInstance) -> None:
+    """Like ``require_free``, and refuses as well while the edit is adding the instance, which it may undo."""
+    require_free(instance)
+    change = ServiceChange.objects.filter(service_id=instance.service_id, finished_at__isnull=True).first()
+    if change is not None and instance.name in change.adds:
+        raise Conflict(f"{instance} is being added. Wait for the end of that.")
+
+
 def resume(*, by: User, target: ServiceInstance | ServicePipeline) -> None:
     """After a new attempt of something that had failed: follow it to its end, so that the service's status is right.
 

@@ -45,6 +45,20 @@ def account_of(role_arn: str, account_id: str) -> str:
     return account_id
 
 
+def _check_component_role(role_arn: str, account_id: str) -> None:
+    """Raises Invalid for a role that is not of the environment's account."""
+    if not role_arn:
+        return
+    match = ROLE_ARN.fullmatch(role_arn)
+    if not match:
+        message = "Give the role's whole ARN, such as arn:aws:iam::123456789012:role/deuteron-components."
+    elif match[2] != account_id:
+        message = f"Components are deployed beside their environment: the role must be in account {account_id}."
+    else:
+        return
+    raise Invalid(message, [Problem("/component_role_arn", message)])
+
+
 def create(
     *,
     by: User,
@@ -73,6 +87,7 @@ def create(
         raise Invalid(f"{template.name} is a service template: an environment needs an environment template.")
     version = template_queries.resolve(by, template, major, minor)
     account_id = account_of(proton_service_role_arn, account_id)
+    _check_component_role(component_role_arn, account_id)
     document = specs.read(spec, "environment")
     inputs = specs.environment_inputs(document, version)
     with transaction.atomic():
@@ -111,6 +126,7 @@ def update(
     description: str | None = None,
     team: Team | None = None,
     proton_service_role_arn: str | None = None,
+    component_role_arn: str | None = None,
 ) -> Environment:
     """Deploy another spec or version, or with NONE change the details only. None leaves a member as it is.
 
@@ -121,7 +137,7 @@ def update(
     deploys = DeploymentUpdateType(deployment_type) != DeploymentUpdateType.NONE
     with transaction.atomic():
         locked = _locked(environment)
-        _set_details(locked, description, team, proton_service_role_arn)
+        _set_details(locked, description, team, proton_service_role_arn, component_role_arn)
         if deploys:
             require_not_going(locked)
             base = locked.shown_version
@@ -165,7 +181,11 @@ def _locked(environment: Environment) -> Environment:
 
 
 def _set_details(
-    environment: Environment, description: str | None, team: Team | None, proton_service_role_arn: str | None
+    environment: Environment,
+    description: str | None,
+    team: Team | None,
+    proton_service_role_arn: str | None,
+    component_role_arn: str | None,
 ) -> None:
     if description is not None:
         environment.description = description
@@ -176,7 +196,10 @@ def _set_details(
             message = f"An environment stays in its account: the role must be in {environment.target_account_id}."
             raise Invalid(message, [Problem("/proton_service_role_arn", message)])
         environment.proton_service_role_arn = proton_service_role_arn
-    environment.save(update_fields=["description", "team", "proton_service_role_arn"])
+    if component_role_arn is not None:
+        _check_component_role(component_role_arn, environment.target_account_id)
+        environment.component_role_arn = component_role_arn
+    environment.save(update_fields=["description", "team", "proton_service_role_arn", "component_role_arn"])
 
 
 def delete(*, by: User, environment: Environment) -> Environment:

@@ -82,8 +82,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
             )
         target = target_of(deployment)
         if target is not None and status == DeploymentStatus.SUCCEEDED:
-            target.version_id, target.spec, target.deployed = deployment.version_id, deployment.spec, deployment
-            target.save(update_fields=["version", "spec", "deployed"])
+            target.keep(deployment)
             usage.began(deployment)
         if target is not None and status == DeploymentStatus.DELETE_COMPLETE:
             usage.ended(deployment)

@@ -144,6 +144,7 @@ def preview_instance(
         return Preview(problems=(Problem("/instances", message),), spec=spec)
     facts: EnvironmentFacts = contexts.environment_facts(environment)
     context = instance_context(
+        component=contexts.component_facts(instance) if instance else None,
         service=service
         or (contexts.service_facts(instance.service) if instance else ServiceFacts(service_name or "name")),
         name=instance_name,

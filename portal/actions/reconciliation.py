@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from portal import engines
 from portal.actions import audit
-from portal.enums import RUNNING, DeploymentPhase
-from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline
+from portal.enums import RUNNING, DeploymentPhase, DeploymentTargetType
+from portal.models import Deployment
+from portal.queries.deployments import TARGETS
 from provisioning.engines.base import EngineUnavailable
 from provisioning.engines.base import Target as Place
 from provisioning.engines.inventory import FoundStack, tagged_stacks
@@ -68,16 +69,18 @@ def differences(*, clock_skew: float = CLOCKS_DIFFER) -> list[Difference]:
 def _deployed() -> dict[str, Deployment]:
     """The deployment that each target runs on now, by its stack's ARN."""
     ids: set[object] = set()
-    for model in (Environment, ServiceInstance, ServicePipeline):
+    for model in TARGETS:
         ids |= set(model.objects.filter(deployed__isnull=False).values_list("deployed_id", flat=True))
     rows = Deployment.objects.filter(pk__in=ids, engine="cloudformation").exclude(identifier="")
     return {row.identifier: row for row in rows}
 
 
 def _places() -> list[Place]:
-    """Each account and region once, with the role of its latest deployment."""
+    """Each account and region once, with the role of its latest deployment; a component's role only where there is no
+    other, since it may see less."""
     found: dict[tuple[str, str], Place] = {}
-    rows = Deployment.objects.filter(engine="cloudformation").order_by("created_at")
+    last = Case(When(target_type=DeploymentTargetType.COMPONENT, then=0), default=1)
+    rows = Deployment.objects.filter(engine="cloudformation").order_by(last, "created_at")
     for account, region, role, external_id in rows.values_list("account_id", "region", "role_arn", "external_id"):
         found[account, region] = Place(account, region, role, external_id)
     return [found[key] for key in sorted(found)]
@@ -101,7 +104,8 @@ def _unknown(stacks: Iterable[FoundStack], known: set[str], running: list[Deploy
     for stack in stacks:
         if stack.arn not in known and stack.name not in names:
             tags = stack.tags
-            whose = tags.get("proton:service-instance") or tags.get("proton:service") or tags.get("proton:environment")
+            kinds = ("component", "service-instance", "service", "environment")
+            whose = next((tags[f"proton:{kind}"] for kind in kinds if tags.get(f"proton:{kind}")), None)
             yield Difference("unknown", stack.arn, f"of {whose or 'nobody'}, {stack.status}")
 
 

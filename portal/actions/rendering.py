@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal import engines
+from portal.errors import Invalid
 from portal.models import TemplateVersion
 from portal.queries import templates as queries
 from provisioning.bundle import Bundle, PartName
+from provisioning.components import component_manifest
 from provisioning.render.developer import authored_strings
 from provisioning.schema import MISSING, InputType, Property
 
@@ -51,3 +53,15 @@ def render(version: TemplateVersion, part_name: str, context: Mapping[str, Any])
         authored=authored(bundle, part.name),
     )
     return {part.template_file: result.text}
+
+
+def render_component(manifest: str, template_file: str, context: Mapping[str, Any]) -> dict[str, str]:
+    """The one rendered file of a component, under the name that its manifest gives it.
+
+    Nobody trusts its inputs, and no author wrote any of them. Raises ProblemsFound with file and line, Invalid for a
+    manifest that cannot be read.
+    """
+    entry, problems = component_manifest(manifest)
+    if entry is None:
+        raise Invalid(" ".join(problem.message for problem in problems), problems)
+    return {entry.file: engines.render_pool().render(template_file, entry.file, context).text}

@@ -13,7 +13,8 @@ from portal.actions.starting import start
 from portal.actions.targets import Target
 from portal.enums import DeploymentKind, Role
 from portal.errors import Conflict, Forbidden, Unavailable
-from portal.models import Environment, ProvisionedResource, ServiceInstance, ServicePipeline, User
+from portal.models import Component, Environment, ProvisionedResource, ServiceInstance, ServicePipeline, User
+from portal.queries.deployments import TARGETS
 from provisioning.engines.base import EngineUnavailable
 from provisioning.engines.base import Target as Place
 from provisioning.engines.inventory import missing_stacks
@@ -22,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def _current() -> list[ProvisionedResource]:
-    """The stacks that environments, instances and pipelines run on now."""
+    """The stacks that environments, instances, pipelines and components run on now."""
     ids: set[object] = set()
-    for model in (Environment, ServiceInstance, ServicePipeline):
+    for model in TARGETS:
         ids |= set(model.objects.filter(deployed__isnull=False).values_list("deployed_id", flat=True))
     rows = ProvisionedResource.objects.filter(deployment_id__in=ids, engine="CLOUDFORMATION")
     return list(rows.select_related("deployment"))
@@ -74,18 +75,22 @@ def missing() -> list[Target]:
         *ServicePipeline.objects.filter(**lost).select_related(
             "service__template", "version__template", "deployed", "latest"
         ),
+        *Component.objects.filter(**lost).select_related("environment", "instance__service", "deployed", "latest"),
     ]
 
 
 def redeploy_missing(*, by: User) -> int:
-    """Deploy again what is known to be gone; instances wait for their environments. How many were started."""
+    """Deploy again what is known to be gone. How many were started.
+
+    Instances and components wait for their environments, and instances for their components.
+    """
     _only_platform(by)
     return sum(_redeploy(by, target) for target in missing())
 
 
 def _redeploy(by: User, target: Target) -> bool:
     """Whether it was started: somebody else may have been quicker."""
-    if target.version is None or target.deployed is None:
+    if target.deployed is None or (target.version is None and not isinstance(target, Component)):
         return False
     try:
         with transaction.atomic():
@@ -96,6 +101,7 @@ def _redeploy(by: User, target: Target) -> bool:
                 version=target.version,
                 spec=target.spec,
                 inputs=target.deployed.inputs,
+                template_file=target.deployed.template_file,
                 lost=True,
             )
             audit.record(by=by, action="resources.redeploy", target=target.arn)

@@ -23,11 +23,14 @@ from portal import engines
 from portal.actions import claims, contexts, heartbeats, rendering
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
+from portal.actions.targets import Target as Changed
 from portal.actions.targets import part_of, target_of
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
-from portal.models import Deployment, Environment, ServiceInstance
+from portal.models import Component, Deployment, ServiceInstance
 from portal.queries import sensitive
+from portal.queries.components import attached_to
+from portal.queries.deployments import is_made_anew
 from portal.queries.rights import may_change, whom_to_ask
 from provisioning.engines.base import (
     EngineUnavailable,
@@ -104,15 +107,17 @@ def _render(deployment: Deployment) -> None:
     if reason:
         return _refuse(deployment, reason)
     target = target_of(deployment)
-    if target is None or deployment.version is None:
+    if target is None or (deployment.version is None and not isinstance(target, Component)):
         return finish(deployment, Outcome("failed", reason="The target or its template version is gone."))
-    if isinstance(target, ServiceInstance) and _is_made_anew(target.environment):
-        return claims.release(
-            deployment, wait=3, doing=f"Waiting for environment {target.environment.name}, which is made anew"
-        )
+    source = _awaited(target)
+    if source is not None:
+        return claims.release(deployment, wait=3, doing=f"Waiting for {source}, which is made anew")
     try:
         context = contexts.gather(target, deployment.inputs)
-        rendered = rendering.render(deployment.version, part_of(target), context)
+        if isinstance(target, Component):
+            rendered = rendering.render_component(target.manifest, deployment.template_file, context)
+        else:
+            rendered = rendering.render(deployment.version, part_of(target), context)
     except ProblemsFound as found:
         reason = "The template could not be rendered.\n" + "\n".join(str(problem) for problem in found.problems)
         return finish(deployment, Outcome("failed", reason=reason, next_action="edit"))
@@ -130,13 +135,17 @@ def _render(deployment: Deployment) -> None:
     )
 
 
-def _is_made_anew(environment: Environment) -> bool:
-    """Its stack was lost and is being deployed again: its outputs are about to change."""
-    return (
-        environment.is_busy
-        and environment.deployed is not None
-        and environment.deployed.provisioned_resources.filter(missing_since__isnull=False).exists()
-    )
+def _awaited(target: Changed) -> str | None:
+    """What the target reads outputs of and whose stack was lost and is being deployed again: they are about to change.
+
+    AWS Proton: instances read their environment and the component attached to them, components their environment.
+    """
+    if not isinstance(target, ServiceInstance | Component):
+        return None
+    if is_made_anew(target.environment):
+        return f"environment {target.environment.name}"
+    component = attached_to(target) if isinstance(target, ServiceInstance) else None
+    return str(component) if component is not None and is_made_anew(component) else None
 
 
 def _job(deployment: Deployment, *, begins: bool = True) -> Job:

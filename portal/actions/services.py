@@ -21,6 +21,7 @@ from portal.actions.starting import require_not_going
 from portal.enums import DeploymentStatus, Role, ServiceStatus, TemplateKind
 from portal.errors import Conflict, Forbidden, Invalid, QuotaExceeded
 from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, Team, Template, User
+from portal.queries import components
 from portal.queries import services as queries
 from portal.queries import templates as template_queries
 from portal.queries.rights import require_change
@@ -142,6 +143,9 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
     busy = ", ".join(str(row) for row in [*going, *([pipeline] if pipeline else [])] if row.is_busy)
     if busy:
         raise Conflict(f"{busy}: a deployment is running. Wait for its end.")
+    attached = components.blocking(service.instances.filter(name__in=removes))
+    if attached:
+        raise Conflict(" ".join(attached))
     undeletable = sum(have[name].deployment_status == DeploymentStatus.DELETE_FAILED for name in removes)
     check_count(len(have) + len(adds) - len(removes) + undeletable)
     old = specs.stored(service.spec, "service")

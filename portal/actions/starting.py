@@ -10,11 +10,18 @@ from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
 from portal.errors import Conflict
-from portal.models import Deployment, ServicePipeline, TemplateVersion, User
+from portal.models import Component, Deployment, ServiceInstance, ServicePipeline, TemplateVersion, User
 from provisioning.engines.names import stack_name
 
 
-def _state(version: TemplateVersion | None, spec: str) -> dict[str, Any]:
+def _state(target: Target, version: TemplateVersion | None, spec: str, template_file: str) -> dict[str, Any]:
+    """What a deployment leads from or to, in the words of AWS Proton's states; {} for nothing."""
+    if isinstance(target, Component):
+        if not template_file:
+            return {}
+        at = target.instance
+        attached = {"service_name": at.service.name, "service_instance_name": at.name} if at else {}
+        return {**attached, "service_spec": spec, "template_file": template_file}
     if version is None:
         return {}
     return {
@@ -34,37 +41,43 @@ def start(
     by: User,
     target: Target,
     kind: str,
-    version: TemplateVersion,
+    version: TemplateVersion | None,
     spec: str,
     inputs: Mapping[str, Any],
+    template_file: str = "",
     retry_of: Deployment | None = None,
     allow_replace_empty: bool = False,
     lost: bool = False,
 ) -> Deployment:
     """Write the row that a worker will drive, inside the caller's transaction.
 
-    ``lost``: what earlier deployments made is known to be gone, so make it anew.
-    Raises Conflict when a deployment of the target is running: the unique index is the lock.
+    ``version`` is None and ``template_file`` given for a component only. ``lost``: what earlier deployments made is
+    known to be gone, so make it anew. Raises Conflict when a deployment of the target is running: the unique index is
+    the lock; also while one of the component that is attached to it runs, or of the instance that it is attached to.
     """
+    if not lost:
+        require_quiet(target)
     return _start(
         by=by,
         target=target,
         kind=kind,
         version=version,
         spec=spec,
+        template_file=template_file,
         inputs=dict(inputs),
         status=DeploymentStatus.IN_PROGRESS,
         engine=engine_for(target, version),
         retry_of=retry_of,
         allow_replace_empty=allow_replace_empty,
         identifier="" if lost or target.latest is None else target.latest.identifier,
-        target_state=_state(version, spec),
+        target_state=_state(target, version, spec, template_file),
     )
 
 
 def start_removal(*, by: User, target: Target, retry_of: Deployment | None = None) -> Deployment:
     """Write the row that removes what the target's deployments made. Raises Conflict while one is running."""
     source = target.deployed or target.latest
+    require_quiet(target)
     return _start(
         by=by,
         target=target,
@@ -97,7 +110,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             template_minor=named.minor if named else (previous.template_minor if previous else 0),
             version=named,
             bundle_id=named.bundle_id if named else None,
-            initial_state=_state(target.version, target.spec),
+            initial_state=_initial_state(target),
             external_name=_name_of_stack(
                 target, "-".join(part for part in (named_by.get("service_name"), _short_name(target)) if part)
             ),
@@ -106,7 +119,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             due_at=Now(),
             doing="Waiting for a worker",
             **named_by,
-            **where(target),
+            **where(target, removing=kind == DeploymentKind.DELETE),
             **fields,
         ),
         f"A deployment of {target} is running. Wait for its end, or cancel it.",
@@ -116,6 +129,26 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
     target.save(update_fields=["latest"])
     nudges.after_commit(tasks.drive_deployment, deployment.pk)
     return deployment
+
+
+def _initial_state(target: Target) -> dict[str, Any]:
+    if isinstance(target, Component):
+        return dict(target.deployed.target_state) if target.deployed else {}
+    return _state(target, target.version, target.spec, "")
+
+
+def require_quiet(target: Target) -> None:
+    """AWS Proton: an instance and the component attached to it are not deployed at once. Raises Conflict.
+
+    Called with their service locked.
+    """
+    other: ServiceInstance | Component | None = None
+    if isinstance(target, ServiceInstance):
+        other = Component.objects.select_related("latest").filter(instance=target).first()
+    elif isinstance(target, Component) and target.instance_id:
+        other = ServiceInstance.objects.select_related("latest", "service").get(pk=target.instance_id)
+    if other is not None and other.is_busy:
+        raise Conflict(f"A deployment of {other} is running, which {target} waits for. Wait for its end.")
 
 
 def _short_name(target: Target) -> str:

@@ -1,11 +1,12 @@
-"""What deployments change: environments, instances and pipelines, and how each is provisioned."""
+"""What deployments change: environments, instances, pipelines and components, and how each is provisioned."""
 
 from django.conf import settings
 
 from portal.enums import DeploymentTargetType
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
 from portal.models import (
     AccountSettings,
+    Component,
     Deployment,
     Environment,
     Service,
@@ -14,14 +15,19 @@ from portal.models import (
     TemplateVersion,
 )
 from portal.queries import templates as template_queries
+from portal.queries.environments import component_role
+from provisioning.components import component_manifest
 from provisioning.problems import Problem
 
-Target = Environment | ServiceInstance | ServicePipeline
+Target = Environment | ServiceInstance | ServicePipeline | Component
 ENGINES_HERE = {"cloudformation"}
 
 
-def where(target: Target) -> dict[str, str]:
-    """Account, region and role that a target deploys with. Pipelines go to the management account."""
+def where(target: Target, *, removing: bool = False) -> dict[str, str]:
+    """Account, region and role that a target deploys with. Pipelines go to the management account.
+
+    Raises Conflict for a component in an environment without component role; its removal takes the role it had.
+    """
     if isinstance(target, ServicePipeline):
         return {
             "account_id": settings.PORTAL_ACCOUNT_ID,
@@ -32,8 +38,24 @@ def where(target: Target) -> dict[str, str]:
     return {
         "account_id": environment.target_account_id,
         "region": environment.region,
-        "role_arn": environment.proton_service_role_arn,
+        "role_arn": _component_role(target, removing)
+        if isinstance(target, Component)
+        else environment.proton_service_role_arn,
     }
+
+
+def _component_role(component: Component, removing: bool) -> str:
+    role = component_role(component.environment)
+    if not role and removing and component.latest is not None:
+        return str(component.latest.role_arn)
+    if not role:
+        raise Conflict(no_component_role(component.environment))
+    return role
+
+
+def no_component_role(environment: Environment) -> str:
+    """Why components cannot be deployed into it, as a sentence."""
+    return f"Environment {environment.name} takes no components: it has no component role. Ask a platform engineer."
 
 
 def who(target: Target) -> dict[str, str]:
@@ -42,6 +64,12 @@ def who(target: Target) -> dict[str, str]:
         return {"target_type": DeploymentTargetType.ENVIRONMENT, "environment_name": target.name}
     if isinstance(target, ServicePipeline):
         return {"target_type": DeploymentTargetType.SERVICE_PIPELINE, "service_name": target.service.name}
+    if isinstance(target, Component):
+        return {
+            "target_type": DeploymentTargetType.COMPONENT,
+            "environment_name": target.environment.name,
+            "component_name": target.name,
+        }
     return {
         "target_type": DeploymentTargetType.SERVICE_INSTANCE,
         "environment_name": target.environment.name,
@@ -55,15 +83,26 @@ def part_of(target: Target) -> str:
     return {Environment: "infrastructure", ServiceInstance: "instance", ServicePipeline: "pipeline"}[type(target)]
 
 
-def engine_for(target: Target, version: TemplateVersion) -> str:
-    """Which engine the version's bundle asks for. Raises Invalid when this portal has none of that kind."""
+def engine_for(target: Target, version: TemplateVersion | None) -> str:
+    """Which engine the version's bundle, or a component's manifest, asks for. Raises Invalid when this portal has none
+    of that kind."""
+    if isinstance(target, Component):
+        entry, problems = component_manifest(target.manifest)
+        if entry is None:
+            raise Invalid(" ".join(problem.message for problem in problems), problems)
+        return _engine_here(entry.template_language, target.name, "/manifest")
+    assert version is not None
     part = template_queries.bundle_of(version).parts.get(part_of(target))
     if part is None:
         return "none"
-    if part.manifest.engine not in ENGINES_HERE:
-        message = f"{version} is provisioned with {part.manifest.engine}, which this portal cannot run yet."
-        raise Invalid(message, [Problem("/version", message)])
-    return "memory" if settings.SIMULATION is not None else part.manifest.engine
+    return _engine_here(part.manifest.engine, str(version), "/version")
+
+
+def _engine_here(engine: str, what: str, path: str) -> str:
+    if engine not in ENGINES_HERE:
+        message = f"{what} is provisioned with {engine}, which this portal cannot run yet."
+        raise Invalid(message, [Problem(path, message)])
+    return "memory" if settings.SIMULATION is not None else engine
 
 
 def target_of(deployment: Deployment) -> Target | None:
@@ -72,17 +111,25 @@ def target_of(deployment: Deployment) -> Target | None:
         DeploymentTargetType.ENVIRONMENT: Environment,
         DeploymentTargetType.SERVICE_INSTANCE: ServiceInstance,
         DeploymentTargetType.SERVICE_PIPELINE: ServicePipeline,
+        DeploymentTargetType.COMPONENT: Component,
     }[DeploymentTargetType(deployment.target_type)]
     return model.objects.filter(arn=deployment.target_arn, created_at=deployment.target_created_at).first()
 
 
 def locked_target_of(deployment: Deployment) -> Target | None:
-    """The same, with the environment or service that it belongs to locked until the transaction ends."""
+    """The same, with the environment or service that it belongs to locked until the transaction ends.
+
+    A component is locked itself, and before it the service that it is attached to.
+    """
     found = target_of(deployment)
     if found is None:
         return None
     if isinstance(found, Environment):
         Environment.objects.select_for_update().filter(pk=found.pk).first()
+    elif isinstance(found, Component):
+        if found.instance is not None:
+            Service.objects.select_for_update().filter(pk=found.instance.service_id).first()
+        Component.objects.select_for_update().filter(pk=found.pk).first()
     else:
         Service.objects.select_for_update().filter(pk=found.service_id).first()
     return target_of(deployment)

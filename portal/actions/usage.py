@@ -37,7 +37,12 @@ def _continues(running: UsageRecord | None, begun: UsageRecord) -> bool:
 
 
 def began(deployment: Deployment) -> None:
-    """Since its end the target runs this deployment's version. An unchanged version keeps its interval."""
+    """Since its end the target runs this deployment's version. An unchanged version keeps its interval.
+
+    Components have no version, and so no intervals.
+    """
+    if deployment.target_type == DeploymentTargetType.COMPONENT:
+        return
     begun = _record(deployment)
     if not _continues(UsageRecord.objects.filter(target_arn=begun.target_arn, ended_at__isnull=True).first(), begun):
         ended(deployment)
@@ -64,7 +69,8 @@ def rebuild(*, by: User | None = None) -> int:
 
 def _write_intervals() -> int:
     ends = (DeploymentStatus.SUCCEEDED, DeploymentStatus.DELETE_COMPLETE)
-    rows = Deployment.objects.filter(status__in=ends).order_by("completed_at", "created_at").defer(*Deployment.HEAVY)
+    rows = Deployment.objects.filter(status__in=ends).exclude(target_type=DeploymentTargetType.COMPONENT)
+    rows = rows.order_by("completed_at", "created_at").defer(*Deployment.HEAVY)
     running: dict[str, UsageRecord] = {}
     over: list[UsageRecord] = []
     count = 0

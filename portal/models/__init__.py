@@ -3,6 +3,7 @@
 from portal.models.accounts import AccountSettings, AwsAccount
 from portal.models.audit import AuditEvent, AuditHead
 from portal.models.bundles import Bundle
+from portal.models.components import Component
 from portal.models.creations import Creation
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
@@ -23,6 +24,7 @@ __all__ = [
     "AwsAccount",
     "Bundle",
     "CompatibleEnvironment",
+    "Component",
     "Creation",
     "Deployment",
     "DeploymentEvent",

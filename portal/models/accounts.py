@@ -17,11 +17,12 @@ class AwsAccount(models.Model):
 
 
 class AccountSettings(models.Model):
-    """One row: the roles that pipelines are provisioned with, and their repository."""
+    """One row: the roles that pipelines are provisioned with, their repository, and what developers may do."""
 
     pipeline_service_role_arn = models.CharField(max_length=2048, blank=True)
     pipeline_codebuild_role_arn = models.CharField(max_length=2048, blank=True)
     pipeline_provisioning_repository = models.JSONField(null=True, blank=True)
+    developers_use_components = models.BooleanField(default=False, db_default=False)
 
     @classmethod
     def get(cls) -> "AccountSettings":

@@ -25,7 +25,9 @@ class Deployment(DueWork):
     A partial unique index allows one running deployment per target: that index is the lock.
     """
 
-    HEAVY = ("spec", "inputs", "context", "rendered", "initial_state", "target_state", "handle")  # not for lists
+    HEAVY = (  # not for lists
+        "spec", "inputs", "template_file", "context", "rendered", "initial_state", "target_state", "handle",
+    )  # fmt: skip
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     target_arn = models.CharField(max_length=400)
@@ -34,6 +36,7 @@ class Deployment(DueWork):
     environment_name = models.CharField(max_length=100, blank=True)
     service_name = models.CharField(max_length=100, blank=True)
     instance_name = models.CharField(max_length=100, blank=True)
+    component_name = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     kind = models.CharField(max_length=10, choices=DeploymentKind.choices)
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries")
@@ -52,6 +55,7 @@ class Deployment(DueWork):
     )
     bundle = models.ForeignKey(Bundle, null=True, blank=True, on_delete=models.PROTECT, related_name="deployments")
     spec = models.TextField(blank=True)
+    template_file = models.TextField(blank=True, default="", db_default="")  # a component's own; others have a bundle
     inputs = models.JSONField(default=dict, blank=True)  # the target's own effective inputs, defaults merged in
     context = models.JSONField(default=dict, blank=True)  # every namespace that the template was rendered with
     rendered = models.JSONField(default=dict, blank=True)  # {path: text}
@@ -103,6 +107,9 @@ class Deployment(DueWork):
 
     @property
     def number(self) -> str:
+        """ "2.1"; "" for a component, which has no versions."""
+        if self.target_type == DeploymentTargetType.COMPONENT:
+            return ""
         return f"{self.template_major}.{self.template_minor}"
 
     @property
@@ -111,11 +118,13 @@ class Deployment(DueWork):
 
     @property
     def target_name(self) -> str:
-        """What a person calls the target: "vpc", "web/dev", "web pipeline"."""
+        """What a person calls the target: "vpc", "web/dev", "web pipeline", "component bucket"."""
         if self.target_type == DeploymentTargetType.ENVIRONMENT:
             return self.environment_name
         if self.target_type == DeploymentTargetType.SERVICE_PIPELINE:
             return f"{self.service_name} pipeline"
+        if self.target_type == DeploymentTargetType.COMPONENT:
+            return f"component {self.component_name}"
         return f"{self.service_name}/{self.instance_name}"
 
 
@@ -198,6 +207,11 @@ class Deployable(models.Model):
     def shown_version(self) -> TemplateVersion | None:
         """The deployed version; before a first success the attempted one."""
         return self.version or (self.latest.version if self.latest else None)
+
+    def keep(self, deployment: Deployment) -> None:
+        """Run what this deployment deployed, which has just succeeded."""
+        self.version_id, self.spec, self.deployed = deployment.version_id, deployment.spec, deployment
+        self.save(update_fields=["version", "spec", "deployed"])
 
     @property
     def account_id(self) -> str:

@@ -2,7 +2,17 @@
 
 from django.db.models import QuerySet
 
-from portal.models import Deployment, DeploymentEvent, Output, ProvisionedResource, User
+from portal.models import (
+    Component,
+    Deployment,
+    DeploymentEvent,
+    Environment,
+    Output,
+    ProvisionedResource,
+    ServiceInstance,
+    ServicePipeline,
+    User,
+)
 from portal.models.deployments import Deployable
 
 # What lists of targets leave out: the texts of a version, and what a deployment was rendered with and from.
@@ -13,6 +23,9 @@ HEAVY_OF_LATEST = (
     *(f"latest__version__{name}" for name in _HEAVY_OF_VERSIONS),
 )
 HEAVY_OF_TARGETS = (*HEAVY_OF_LATEST, *(f"deployed__{name}" for name in Deployment.HEAVY))
+
+# What deployments change; each is a Deployable.
+TARGETS = (Environment, ServiceInstance, ServicePipeline, Component)
 
 
 def visible_to(user: User) -> QuerySet[Deployment]:
@@ -30,6 +43,14 @@ def history_of(target: Deployable) -> QuerySet[Deployment]:
     return rows.select_related("version__template", "actor").defer(*Deployment.HEAVY)
 
 
+def attachment_of(deployment: Deployment) -> ServiceInstance | None:
+    """The instance that a deployment of a component attached it to, or left it attached to; None when it is gone."""
+    state = deployment.target_state
+    rows = ServiceInstance.objects.select_related("version__template")
+    names = {"service__name": state.get("service_name", ""), "name": state.get("service_instance_name", "")}
+    return rows.filter(**names).first()
+
+
 def events_of(deployment: Deployment) -> QuerySet[DeploymentEvent]:
     return deployment.events.order_by("at", "id")
 
@@ -43,6 +64,15 @@ def resources_of(target: Deployable) -> list[ProvisionedResource]:
     """What the last successful deployment made; after a failed first attempt, what that one made."""
     source = target.deployed_id or target.latest_id
     return list(ProvisionedResource.objects.filter(deployment_id=source)) if source else []
+
+
+def is_made_anew(target: Deployable) -> bool:
+    """Its stack was lost and is being deployed again."""
+    return (
+        target.is_busy
+        and target.deployed is not None
+        and target.deployed.provisioned_resources.filter(missing_since__isnull=False).exists()
+    )
 
 
 def output_values(target: Deployable) -> dict[str, str]:

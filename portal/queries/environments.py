@@ -6,6 +6,11 @@ from portal.models import Environment, TemplateVersion, User
 from portal.queries.deployments import HEAVY_OF_TARGETS
 
 
+def component_role(environment: Environment) -> str:
+    """The role that components in it are deployed with; "" where it takes none. AWS Proton: it is the switch."""
+    return str(environment.component_role_arn)
+
+
 def visible_to(user: User) -> QuerySet[Environment]:
     """Everyone who is signed in may read; lists and single rows come from here alike."""
     rows = Environment.objects.select_related("template", "version__template", "latest__version", "deployed", "team")
@@ -34,4 +39,9 @@ def blockers_of_deletion(environment: Environment) -> list[str]:
         names = ", ".join(str(instance) for instance in instances[:5]) + (", …" if len(instances) > 5 else "")
         count = f"{len(instances)} service instance{'s' if len(instances) > 1 else ''}"
         reasons.append(f"{count} run{'' if len(instances) > 1 else 's'} in it: {names}. Delete those first.")
+    components = list(environment.components.order_by("name").values_list("name", flat=True))
+    if components:
+        names = ", ".join(components[:5]) + (", …" if len(components) > 5 else "")
+        count = f"{len(components)} component{'s' if len(components) > 1 else ''}"
+        reasons.append(f"{count} belong{'' if len(components) > 1 else 's'} to it: {names}. Delete those first.")
     return reasons

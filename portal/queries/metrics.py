@@ -24,7 +24,8 @@ from portal.models import (
     ServicePipeline,
     TemplateVersion,
 )
-from portal.queries import distances
+from portal.queries import components, distances
+from portal.queries.deployments import TARGETS
 
 DUE_WORK: dict[str, Any] = {
     "deployment": Deployment,
@@ -55,6 +56,7 @@ class _Rows(Collector):
         yield _accounts()
         yield _versions()
         yield _audit()
+        yield _components()
 
 
 def _due_work() -> Iterable[Metric]:
@@ -105,7 +107,7 @@ def _accounts() -> Metric:
     failed = [DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED]
     targets = [
         model.objects.filter(latest__status__in=failed).values_list("latest__account_id", flat=True).distinct()
-        for model in (Environment, ServiceInstance, ServicePipeline)
+        for model in TARGETS
     ]
     metric.add_metric(["no_answer"], silent.order_by().values("account_id").distinct().count())
     metric.add_metric(["failed"], len({account for accounts in targets for account in accounts}))
@@ -142,4 +144,14 @@ def _versions() -> Metric:
         counts[version.template.kind, version.template.name, DISTANCES[behind.status]] += running[version.pk]
     for labels, count in sorted(counts.items()):
         metric.add_metric(list(labels), count)
+    return metric
+
+
+def _components() -> Metric:
+    metric = GaugeMetricFamily(
+        "deuteron_components", "Components, and those of them whose last deployment failed.", labels=["which"]
+    )
+    counts = components.counts()
+    metric.add_metric(["all"], counts.total)
+    metric.add_metric(["failed"], counts.failed)
     return metric

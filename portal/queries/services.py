@@ -3,6 +3,7 @@
 from django.db.models import Prefetch, QuerySet
 
 from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, User
+from portal.queries import components
 from portal.queries.deployments import HEAVY_OF_LATEST, HEAVY_OF_TARGETS
 
 
@@ -46,4 +47,5 @@ def blockers_of_deletion(service: Service) -> list[str]:
         *service.instances.select_related("latest", "service"),
         *ServicePipeline.objects.filter(service=service).select_related("latest", "service"),
     ]
-    return [f"A deployment of {part} is running. Wait for its end, or cancel it." for part in parts if part.is_busy]
+    busy = [f"A deployment of {part} is running. Wait for its end, or cancel it." for part in parts if part.is_busy]
+    return busy + components.blocking(service.instances.all())

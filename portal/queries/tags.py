@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from portal.models import Environment, Service, ServiceInstance, Template, TemplateVersion
+from portal.models import Component, Environment, Service, ServiceInstance, Template, TemplateVersion
 
 
 def managed(resource: Any) -> dict[str, str]:
@@ -25,6 +25,10 @@ def managed(resource: Any) -> dict[str, str]:
             "service": resource.service.arn,
             "service-instance": resource.arn,
         }
+    elif isinstance(resource, Component):
+        found |= {"environment": resource.environment.arn, "component": resource.arn}
+        if resource.instance is not None:
+            found |= {"service": resource.instance.service.arn, "service-instance": resource.instance.arn}
     return {f"aws:proton:{key}": value for key, value in found.items()}
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from django.db.models import TextChoices
 
 from portal.enums import (
+    ComponentSource,
     DeploymentKind,
     DeploymentPhase,
     DeploymentStatus,
@@ -54,6 +55,7 @@ LOOKS: dict[TextChoices, tuple[str, Tone]] = {
     DeploymentTargetType.SERVICE_PIPELINE: ("git-branch", "quiet"),
     DeploymentTargetType.SERVICE_INSTANCE: ("box", "quiet"),
     DeploymentTargetType.COMPONENT: ("puzzle", "quiet"),
+    ComponentSource.DIRECTLY_DEFINED: ("puzzle", "quiet"),
     DeploymentUpdateType.NONE: ("file-text", "quiet"),
     DeploymentUpdateType.CURRENT_VERSION: ("refresh", "quiet"),
     DeploymentUpdateType.MINOR_VERSION: ("arrow-up", "quiet"),

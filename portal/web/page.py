@@ -67,6 +67,7 @@ NAV = (
     ("Templates", "templates", "template", "templates"),
     ("Environments", "environments", "stack-2", "environments"),
     ("Services", "services", "apps", "services"),
+    ("Components", "components", "puzzle", "components"),
     ("Deployments", "deployments", "rocket", "deployments"),
     ("Accounts", "accounts", "cloud", "accounts"),
 )

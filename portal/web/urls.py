@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 from portal.web import oidc
 from portal.web.views import (
     accounts,
+    components,
     dashboard,
     deployments,
     drafts,
@@ -43,6 +44,7 @@ ENVIRONMENT = "environments/<str:name>/"
 SERVICE = "services/<str:name>/"
 INSTANCE = SERVICE + "instances/<str:instance>/"
 PIPELINE = SERVICE + "pipeline/"
+COMPONENT = "components/<str:name>/"
 DRAFT = "drafts/<uuid:id>/"
 DEPLOYMENT = "deployments/<uuid:id>/"
 
@@ -85,6 +87,14 @@ urlpatterns = [
     path(PIPELINE + "edit/", pipelines.pipeline_edit, name="pipeline-edit"),
     path(PIPELINE + "update/", pipelines.pipeline_update, name="pipeline-update"),
     path(PIPELINE + "cancel/", pipelines.pipeline_cancel, name="pipeline-cancel"),
+    path("components/", components.components, name="components"),
+    path("components/new/", components.component_new, name="component-new"),
+    path(COMPONENT, components.component, name="component"),
+    path(COMPONENT + "edit/", components.component_edit, name="component-edit"),
+    path(COMPONENT + "update/", components.component_update, name="component-update"),
+    path(COMPONENT + "detach/", components.component_detach, name="component-detach"),
+    path(COMPONENT + "delete/", components.component_delete, name="component-delete"),
+    path(COMPONENT + "cancel/", components.component_cancel, name="component-cancel"),
     path(DRAFT, drafts.draft, name="draft"),
     path(DRAFT + "details/", drafts.draft_details, name="draft-details"),
     path(DRAFT + "inputs/", drafts.draft_inputs, name="draft-inputs"),
@@ -108,6 +118,7 @@ urlpatterns = [
     path("settings/totp/codes/", totp.totp_codes, name="totp-codes"),
     path("settings/totp/off/", totp.totp_off, name="totp-off"),
     path("settings/roles/", settings.roles, name="roles"),
+    path("settings/components/", settings.components, name="settings-components"),
     path("settings/people/", people.people, name="people"),
     path("settings/people/new/", people.person_new, name="person-new"),
     path("settings/people/<str:username>/", people.person, name="person"),

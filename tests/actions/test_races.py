@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
 
-from portal.actions import drafts, environments, instances, people, services, templates
+from portal.actions import components, drafts, environments, instances, people, services, templates
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import PortalError
-from portal.models import Deployment, Environment, Service, ServiceInstance, TemplateVersion, User
+from portal.models import Component, Deployment, Environment, Service, ServiceInstance, TemplateVersion, User
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,6 +105,48 @@ def test_of_many_services_of_one_name_one_is_made(home, of):
     by = rows.person()
     call = [lambda: services.create(by=by, name="web", template=of.template, spec=rows.service_spec("home"), major=1)]
     assert sorted(together(*call * 4)) == ["", *["Conflict"] * 3]
+
+
+def make_component(name: str, **where: Any) -> Callable[[], object]:
+    by = rows.person()
+    texts: dict[str, Any] = {"manifest": rows.MANIFEST, "template_file": rows.COMPONENT_TEMPLATE}
+    return lambda: components.create(by=by, name=name, **texts, **where)
+
+
+def test_an_environment_is_not_deleted_under_a_component_that_is_being_made(simulated):
+    home, by = rows.environment("home", component_role_arn=rows.COMPONENT_ROLE), rows.person()
+    verdicts = together(
+        lambda: environments.delete(by=by, environment=home), make_component("bucket", environment_name="home")
+    )
+    assert sorted(verdicts) == ["", "Conflict"]
+    assert Deployment.objects.filter(kind="delete").count() + Component.objects.count() == 1
+
+
+def test_of_many_components_for_one_instance_one_is_attached(simulated):
+    rows.open_service()
+    calls = [make_component(f"c{number}", service_name="web", instance_name="dev") for number in range(4)]
+    assert sorted(together(*calls)) == ["", *["Conflict"] * 3]
+    assert Component.objects.count() == 1
+
+
+def test_a_service_is_not_deleted_under_a_component_that_is_being_attached(simulated):
+    service, by = rows.open_service(), rows.person()
+    verdicts = together(
+        lambda: services.delete(by=by, service=service),
+        make_component("bucket", service_name="web", instance_name="dev"),
+    )
+    assert sorted(verdicts) == ["", "Conflict"]
+
+
+def test_of_an_instance_and_its_component_one_is_deployed_at_a_time(simulated):
+    instance, by = rows.open_service().instances.get(), rows.person()
+    made = rows.component("bucket", service_name="web", instance_name="dev")
+    verdicts = together(
+        lambda: instances.update(by=by, instance=instance, deployment_type="CURRENT_VERSION"),
+        lambda: components.update(by=by, component=made, deployment_type="CURRENT_VERSION"),
+    )
+    assert sorted(verdicts) == ["", "Conflict"]
+    assert Deployment.objects.filter(kind="update").count() == 1
 
 
 def test_two_admins_cannot_step_down_at_once(simulated):

@@ -6,6 +6,7 @@ import pytest
 
 from portal.actions import (
     accounts,
+    components,
     deployments,
     drafts,
     environments,
@@ -20,7 +21,7 @@ from portal.actions import (
 )
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Forbidden, NotFound
-from portal.models import AuditEvent, Draft, Environment, Service, Template, TemplateVersion, User
+from portal.models import AuditEvent, Component, Draft, Environment, Service, Template, TemplateVersion, User
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +30,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def world(simulated) -> dict[str, object]:
     payments = rows.team("payments")
-    home = rows.environment("home")
+    home = rows.environment("home", component_role_arn=rows.COMPONENT_ROLE)
+    rows.component("bucket", environment_name="home")
     files = rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE)
     of = rows.version(rows.template(TemplateKind.SERVICE, "app"), files=files, compatible=[home.template])
     owner = rows.person("owner", Role.DEVELOPER, [payments])
@@ -50,6 +52,13 @@ def attempts(by: User, world: dict[str, object]) -> dict[str, Callable[[], objec
     return {
         "accounts.name_account": lambda: accounts.name_account(by=by, account_id="123456789012", name="main"),
         "accounts.update_settings": lambda: accounts.update_settings(by=by, pipeline_service_role_arn=""),
+        "components.create": lambda: components.create(
+            by=by, name="new", manifest=rows.MANIFEST, template_file="Resources: {}", environment_name="home"
+        ),
+        "components.update": lambda: components.update(
+            by=by, component=Component.objects.get(), deployment_type="NONE", description="x"
+        ),
+        "components.delete": lambda: components.delete(by=by, component=Component.objects.get()),
         "deployments.cancel": lambda: deployments.cancel(by=by, target=instance),
         "deployments.retry": lambda: deployments.retry(by=by, deployment=instance.latest),
         "deployments.resolve_attention": lambda: deployments.resolve_attention(

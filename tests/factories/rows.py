@@ -6,11 +6,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from portal.actions import environments, runs, service_changes, services
+from portal.actions import components, environments, runs, service_changes, services
 from portal.actions.registrations import store_bundle
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.models import (
     CompatibleEnvironment,
+    Component,
     Deployment,
     Environment,
     Service,
@@ -96,6 +97,17 @@ infrastructure:
       rendering_engine: jinja
       template_language: cloudformation
 """
+COMPONENT_TEMPLATE = """\
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: '{{ environment.name }}-{{ component.name }}'
+Outputs:
+  BucketName:
+    Value: !Ref Bucket
+"""
+COMPONENT_ROLE = "arn:aws:iam::123456789012:role/components"
 ENVIRONMENT_SPEC = "proton: EnvironmentSpec\nspec:\n  cluster_name: main\n"
 
 
@@ -226,3 +238,26 @@ def service(
     )
     run_everything()
     return Service.objects.get(pk=made.pk)
+
+
+def open_service(name: str = "web", home: str = "home", by: User | None = None, **fields: Any) -> Service:
+    """A deployed service whose instance "dev" takes a component, in an environment that takes components."""
+    place = environment(home, component_role_arn=COMPONENT_ROLE)
+    files = fields.pop("files", None)
+    of = version(template(TemplateKind.SERVICE), files=files, compatible=[place.template])
+    TemplateVersion.objects.filter(pk=of.pk).update(supported_component_sources=["DIRECTLY_DEFINED"])
+    of.refresh_from_db()
+    return service(name, by=by, of=of, spec=fields.pop("spec", service_spec(home)), **fields)
+
+
+def component(name: str = "", by: User | None = None, **fields: Any) -> Component:
+    """A deployed component. Name an environment that takes components, or a service and instance."""
+    made = components.create(
+        by=by or person(),
+        name=name or f"component-{next(_number)}",
+        manifest=fields.pop("manifest", MANIFEST),
+        template_file=fields.pop("template_file", COMPONENT_TEMPLATE),
+        **fields,
+    )
+    run_everything()
+    return Component.objects.get(pk=made.pk)

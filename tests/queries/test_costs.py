@@ -5,8 +5,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal.enums import TemplateKind
-from portal.models import Environment, Service, ServiceInstance, Template, User
-from portal.queries import accounts, audit, deployments, distances, environments, people, services, templates, usage
+from portal.models import Environment, Service, ServiceInstance, Template, TemplateVersion, User
+from portal.queries import (
+    accounts,
+    audit,
+    components,
+    deployments,
+    distances,
+    environments,
+    people,
+    services,
+    templates,
+    usage,
+)
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -22,9 +33,11 @@ def fill(count: int) -> None:
     for index in range(count):
         team = rows.team()
         by = rows.person(teams=[team])
-        home = rows.environment(of=versions[0], team=team, by=by)
+        home = rows.environment(of=versions[0], team=team, by=by, component_role_arn=rows.COMPONENT_ROLE)
         spec = rows.service_spec(home.name, *(f"i{number}" for number in range(count)))
-        rows.service(of=piped[index], spec=spec, by=by)
+        TemplateVersion.objects.filter(pk=piped[index].pk).update(supported_component_sources=["DIRECTLY_DEFINED"])
+        made = rows.service(of=piped[index], spec=spec, by=by)
+        rows.component(service_name=made.name, instance_name="i0")
 
 
 def names_of(targets: list) -> list[str]:
@@ -44,6 +57,12 @@ LISTS = {
     "environments with status": lambda user: names_of(list(environments.visible_to(user))),
     "services": shown_services,
     "instances": lambda user: names_of(list(services.instances_visible_to(user))),
+    "components": lambda user: [
+        f"{row.environment} {row.instance} {row.team} {row.deployment_status}" for row in components.visible_to(user)
+    ],
+    "attachable instances": lambda user: [f"{row} {row.environment}" for row in components.instances_for(user)],
+    "environments for components": lambda user: [str(row) for row in components.environments_for(user)],
+    "attached to a service": lambda user: components.attached_to_service(Service.objects.latest("pk")),
     "deployments": lambda user: [f"{row} {row.version} {row.actor}" for row in deployments.visible_to(user)],
     "templates": lambda user: [(row.used_by, row.recommended_major) for row in templates.catalogue(user)],
     "versions": lambda user: [(row, row.used_by) for row in templates.versions(user, Template.objects.latest("pk"))],
@@ -75,10 +94,14 @@ def test_lists_do_not_read_what_deployments_were_rendered_with(simulated):
     fill(1)
     user = rows.person()
     with CaptureQueriesContext(connection) as found:
-        for name in ("environments with status", "services", "instances", "deployments", "usage"):
+        for name in ("environments with status", "services", "instances", "components", "deployments", "usage"):
             LISTS[name](user)
     read = " ".join(query["sql"] for query in found.captured_queries)
-    assert [column for column in ("rendered", "context", "initial_state", "problems") if f'"{column}"' in read] == []
+    assert [
+        column
+        for column in ("rendered", "context", "initial_state", "template_file", "problems")
+        if f'"{column}"' in read
+    ] == []
 
 
 def test_counts_are_not_multiplied_by_each_other(simulated):

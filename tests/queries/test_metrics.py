@@ -88,11 +88,21 @@ def test_what_runs_is_counted_by_template_and_distance(simulated):
     assert read()["deuteron_targets"] == {("behind_major", "vpc", "ENVIRONMENT"): 3}
 
 
+def test_components_are_counted_and_their_failures(simulated):
+    rows.environment("home", component_role_arn=rows.COMPONENT_ROLE)
+    rows.component(environment_name="home")
+    simulated["fail"] = "The name is taken"
+    rows.component(environment_name="home")
+    found = read()
+    assert found["deuteron_components"] == {("all",): 2, ("failed",): 1}
+    assert found["deuteron_failing_accounts"]["failed",] == 1
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_scrape_costs_the_same_for_any_number_of_rows(simulated, count, django_assert_num_queries):
     for _ in range(count):
         rows.environment()
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(16):
         metrics.text()
 
 

@@ -7,9 +7,9 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from portal.actions import drafts, people
+from portal.actions import accounts, drafts, people
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
-from portal.models import User
+from portal.models import AccountSettings, TemplateVersion, User
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +58,14 @@ TABLE = {
     "pipeline-edit": (EVERYONE, NOT_OFFERED),
     "pipeline-update": (EVERYONE, TEAM),
     "pipeline-cancel": (NOT_OFFERED, TEAM),
+    "components": (EVERYONE, NOT_OFFERED),
+    "component-new": (DEVELOPERS, DEVELOPERS),
+    "component": (EVERYONE, NOT_OFFERED),
+    "component-edit": (TEAM, TEAM),
+    "component-update": (TEAM, TEAM),
+    "component-detach": (NOT_OFFERED, TEAM),
+    "component-delete": (TEAM, TEAM),
+    "component-cancel": (NOT_OFFERED, TEAM),
     "resources-redeploy": (NOT_OFFERED, PLATFORM),
     "password": (EVERYONE, EVERYONE),
     "draft": (OWNER, NOT_OFFERED),
@@ -76,6 +84,7 @@ TABLE = {
     "account-edit": (PLATFORM, PLATFORM),
     "settings": (EVERYONE, NOT_OFFERED),
     "roles": (EVERYONE, ADMIN),
+    "settings-components": (EVERYONE, ADMIN),
     "people": (EVERYONE, NOT_OFFERED),
     "person-new": (ADMIN, ADMIN),
     "person": (EVERYONE, ADMIN),
@@ -142,7 +151,7 @@ def world(simulated) -> World:
 def a_world() -> World:
     """Needs the in-memory engine."""
     payments, search = rows.team("payments"), rows.team("search")
-    home = rows.environment("home")
+    home = rows.environment("home", component_role_arn=rows.COMPONENT_ROLE)
     of = rows.version(rows.template(TemplateKind.SERVICE, "web-app"), compatible=[home.template])
     cast = {
         "viewer": rows.person("viewer", Role.VIEWER, [payments]),
@@ -154,6 +163,9 @@ def a_world() -> World:
     service = rows.service("web", by=cast["developer"], of=of, spec=rows.service_spec("home"))
     piped = rows.version(rows.template(TemplateKind.SERVICE), files=PIPED, compatible=[home.template])
     rows.service("delivered", by=cast["developer"], of=piped, spec=rows.service_spec("home"))
+    TemplateVersion.objects.filter(pk=of.pk).update(supported_component_sources=["DIRECTLY_DEFINED"])
+    accounts.update_settings(by=cast["admin"], developers_use_components=True)
+    rows.component("bucket", by=cast["developer"], service_name="web", instance_name="dev")
     draft = drafts.start(by=cast["developer"], template=of.template, version=of)
     key, _ = people.create_access_key(by=cast["developer"], user=cast["developer"])
     clients = {"stranger": Client()}
@@ -173,6 +185,8 @@ def a_world() -> World:
             "service-new": (),
             "instance": ("web", "dev"),
             "pipeline": ("delivered",),
+            "component": ("bucket",),
+            "component-new": (),
             "draft": (draft.pk,),
             "deployment": (service.instances.get().latest_id,),
             "account-edit": ("123456789012",),
@@ -237,6 +251,13 @@ def test_a_stranger_is_sent_to_sign_in_from_everywhere(world):
         for method in ("get", "post")
     }
     assert {key: place.partition("?")[0] for key, place in found.items()} == dict.fromkeys(found, reverse("sign-in"))
+
+
+def test_components_are_closed_to_developers_until_an_admin_opens_them(world):
+    AccountSettings.objects.update(developers_use_components=False)
+    names = [name for name, (get, _) in TABLE.items() if name.startswith("component-") and get is not None]
+    found = {who: {world.clients[who].get(world.address(name)).status_code for name in names} for who in EVERYONE}
+    assert found == {"viewer": {403}, "outsider": {403}, "developer": {403}, "platform": {200}, "admin": {200}}
 
 
 def test_drafts_are_invisible_to_those_who_may_not_use_them(world):

@@ -126,6 +126,12 @@ NAME_HELP = "Letters, digits, hyphens and underscores; up to 100. It cannot be c
 ARN_HELP = "The role that deploys into another account. Example: arn:aws:iam::123456789012:role/deuteron-provisioning"
 
 
+COMPONENT_ROLE_HELP = (
+    "Components in it are deployed with this role; without one it takes none. "
+    "Example: arn:aws:iam::123456789012:role/deuteron-components"
+)
+
+
 class EnvironmentDetails(Details):
     name = forms.CharField(label="Environment name", help_text=NAME_HELP)
     version = forms.ChoiceField(label="Template version")
@@ -139,6 +145,9 @@ class EnvironmentDetails(Details):
     )
     proton_service_role_arn = forms.CharField(
         label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
+    )
+    component_role_arn = forms.CharField(
+        label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
     )
 
     def __init__(self, *args: Any, user: User, versions: Iterable[TemplateVersion], **kwargs: Any):
@@ -198,6 +207,9 @@ class EnvironmentEdit(Details):
     team = forms.ChoiceField(label="Owner team", required=False, help_text="Who answers for it.")
     proton_service_role_arn = forms.CharField(
         label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
+    )
+    component_role_arn = forms.CharField(
+        label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
     )
 
     def __init__(self, *args: Any, **kwargs: Any):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from portal.enums import Provisioning, TemplateKind
+from portal.enums import ComponentSource, Provisioning, TemplateKind
 from portal.models import Template, TemplateVersion
 from portal.queries.templates import USABLE
 from portal.web.forms.base import Form
@@ -75,13 +75,17 @@ class CompatibleMixin(forms.Form):
 
     def offer(self, template: Template) -> None:
         if template.kind != TemplateKind.SERVICE:
-            del self.fields["compatible"]
+            del self.fields["compatible"], self.fields["takes_components"]
             return
         self.fields["compatible"].choices = compatible_choices()  # type: ignore[attr-defined]
 
     @property
     def compatible_pairs(self) -> list[tuple[str, int]]:
         return _pairs(self.cleaned_data.get("compatible", []))
+
+    @property
+    def component_sources(self) -> list[str]:
+        return [str(ComponentSource.DIRECTLY_DEFINED)] if self.cleaned_data.get("takes_components") else []
 
 
 def _compatible_field() -> forms.MultipleChoiceField:
@@ -90,6 +94,14 @@ def _compatible_field() -> forms.MultipleChoiceField:
         widget=forms.CheckboxSelectMultiple,
         help_text="Its instances can be created only in environments of these templates.",
         error_messages={"required": "Choose one to ten environment templates that its instances may run in."},
+    )
+
+
+def _components_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label="Components may attach to its instances",
+        required=False,
+        help_text="For templates that read service_instance.components.default.outputs.",
     )
 
 
@@ -128,6 +140,7 @@ class VersionForm(Form, CompatibleMixin):
         help_text="What changed, for the people who will update. At most 500 characters.",
     )
     compatible = _compatible_field()
+    takes_components = _components_field()
 
     def __init__(self, *args: Any, template: Template, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -163,11 +176,13 @@ class VersionEditForm(Form, CompatibleMixin):
         label="Release notes", required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3})
     )
     compatible = _compatible_field()
+    takes_components = _components_field()
 
     def __init__(self, *args: Any, version: TemplateVersion, **kwargs: Any):
         initial = {
             "description": version.description,
             "compatible": [str(row) for row in version.compatible_environments.all()],
+            "takes_components": ComponentSource.DIRECTLY_DEFINED in version.supported_component_sources,
         }
         super().__init__(*args, initial=initial, **kwargs)
         self.offer(version.template)

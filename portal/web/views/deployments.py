@@ -29,7 +29,7 @@ PHASES = (DeploymentPhase.QUEUED, DeploymentPhase.RENDERING, DeploymentPhase.APP
 @require_GET
 def deployments(request: HttpRequest) -> HttpResponse:
     filters = Filters.of(request)
-    columns = ("environment_name", "service_name", "instance_name", "template_name", "target_arn")
+    columns = ("environment_name", "service_name", "instance_name", "component_name", "template_name", "target_arn")
     rows = filters.search(queries.visible_to(request.user), *columns)
     if filters.state:
         rows = rows.filter(status=filters.state)
@@ -51,6 +51,8 @@ def target_url(deployment: Deployment) -> str:
         return reverse("environment", args=[deployment.environment_name])
     if deployment.target_type == DeploymentTargetType.SERVICE_PIPELINE:
         return reverse("service", args=[deployment.service_name])
+    if deployment.target_type == DeploymentTargetType.COMPONENT:
+        return reverse("component", args=[deployment.component_name])
     return reverse("instance", args=[deployment.service_name, deployment.instance_name])
 
 
@@ -101,8 +103,10 @@ def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
         DeploymentTargetType.ENVIRONMENT: "environment-update",
         DeploymentTargetType.SERVICE_INSTANCE: "instance-update",
         DeploymentTargetType.SERVICE_PIPELINE: "pipeline-update",
+        DeploymentTargetType.COMPONENT: "component-update",
     }
-    names = [name for name in (found.service_name, found.instance_name) if name] or [found.environment_name]
+    names = [name for name in (found.service_name, found.instance_name, found.component_name) if name]
+    names = names or [found.environment_name]
     edit_url = ""
     if found.kind != DeploymentKind.DELETE:
         same = target is not None and target.shown_version is not None and target.shown_version.number == found.number
@@ -126,7 +130,7 @@ def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
         "edit_url": edit_url if is_last and ended_badly else "",
         "may_cancel": found.status == DeploymentStatus.IN_PROGRESS and found.kind == DeploymentKind.UPDATE,
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
-        "version_exists": found.version_id is not None,
+        "can_retry": found.version_id is not None or found.target_type == DeploymentTargetType.COMPONENT,
     }
 
 
@@ -149,6 +153,7 @@ def _files(found: Deployment) -> dict[str, Any]:
         ],
         "inputs": sensitive.shown_inputs(found),
         "spec": mask(found.spec, hidden) if found.version is not None or not found.service_name else HIDDEN,
+        "template_file": found.template_file,
     }
 
 

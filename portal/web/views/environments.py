@@ -65,6 +65,9 @@ def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
         "history": deployments.history_of(found)[:10],
         "intervals": usage.intervals_of(found),
         "instances": found.instances.select_related("service", "latest", "version__template"),
+        "components": found.components.select_related("latest", "instance__service"),
+        "component_role": queries.component_role(found),
+        "ask_component": "" if request.user.is_platform else "a platform engineer",
         "blockers": queries.blockers_of_deletion(found),
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
     }
@@ -84,6 +87,7 @@ def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
         "description": found.description,
         "team": found.team.name if found.team else "",
         "proton_service_role_arn": found.proton_service_role_arn,
+        "component_role_arn": found.component_role_arn,
     }
     form = EnvironmentEdit(request.POST or None, initial=kept)
     problems = []
@@ -97,6 +101,7 @@ def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
                 description=details["description"],
                 team=Team.objects.filter(name=details["team"]).first(),
                 proton_service_role_arn=details["proton_service_role_arn"],
+                component_role_arn=details["component_role_arn"],
             )
         except Invalid as wrong:
             problems = list(wrong.problems)

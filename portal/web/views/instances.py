@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import access
 from portal.actions import deployments as deployment_actions
 from portal.actions import instances as actions
-from portal.queries import deployments, usage
+from portal.queries import components, deployments, usage
 from portal.queries.distances import distance_of
 from portal.web.page import done, page
 from portal.web.views import updates
@@ -28,6 +28,10 @@ def instance(request: HttpRequest, name: str, instance: str) -> HttpResponse:
         "resources": deployments.resources_of(found),
         "history": deployments.history_of(found)[:10],
         "intervals": usage.intervals_of(found),
+        "component": components.attached_to(found),
+        "component_news": components.news_for(found),
+        "takes_components": components.supports(found.version),
+        "ask_component": "" if access.may_use_components(request.user) else "a platform engineer",
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
     }
     return page(request, "services/instance.html", context, partial="now")

@@ -15,7 +15,7 @@ from portal.actions.instances import default_version
 from portal.enums import Role, ServiceStatus, Staleness, TemplateKind
 from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
 from portal.models import Service, ServiceInstance, Team, User
-from portal.queries import deployments, environments
+from portal.queries import components, deployments, environments
 from portal.queries import services as queries
 from portal.queries.distances import Distance, distances_of
 from portal.web.forms import document as documents
@@ -74,9 +74,10 @@ def service(request: HttpRequest, name: str) -> HttpResponse:
     targets = [*instances, *([pipeline] if pipeline else [])]
     distances = distances_of((target, found.template) for target in targets)
     change = queries.running_change(found)
+    attached = components.attached_to_service(found)
     context = {
         "service": found,
-        "instances": [(instance, distances[instance.arn]) for instance in instances],
+        "instances": [(instance, distances[instance.arn], attached.get(instance.pk)) for instance in instances],
         "pipeline": pipeline,
         "pipeline_distance": distances[pipeline.arn] if pipeline else None,
         "pipeline_outputs": deployments.outputs_of(pipeline) if pipeline else [],

@@ -11,6 +11,7 @@ from portal.enums import Role
 from portal.errors import PortalError
 from portal.models import AccountSettings
 from portal.queries import audit as audit_queries
+from portal.web.forms.components import ComponentRightsForm
 from portal.web.forms.people import RolesForm
 from portal.web.page import done, page, posted
 
@@ -44,6 +45,18 @@ def roles(request: HttpRequest) -> HttpResponse:
                 return done(request, "roles", message="Saved.")
     context = {"form": form, "row": row}
     return page(request, "settings/roles.html", context, status=422 if form.errors else 200)
+
+
+def components(request: HttpRequest) -> HttpResponse:
+    """Whether developers may use components: everybody may read it, admins change it."""
+    row = AccountSettings.get()
+    form = ComponentRightsForm(posted(request), initial={"developers_use_components": row.developers_use_components})
+    if request.method == "POST":
+        access.require(request.user, Role.ADMIN)
+        if form.is_valid():
+            actions.update_settings(by=request.user, **form.cleaned_data)
+            return done(request, "settings-components", message="Saved.")
+    return page(request, "settings/components.html", {"form": form, "row": row})
 
 
 @require_safe

@@ -10,7 +10,7 @@ from portal import access
 from portal.actions import templates as actions
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import PortalError
-from portal.models import Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion
+from portal.models import Component, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion
 from portal.queries import templates as queries
 from portal.web.forms.templates import NewTemplateForm, TemplateForm
 from portal.web.page import done, page, posted, wants_part
@@ -59,10 +59,12 @@ def visible_versions(request: HttpRequest, found: Template) -> list[TemplateVers
     return [row for row in queries.versions(request.user, found) if row.is_published or drafts]
 
 
-def address_of(user: Environment | ServiceInstance | ServicePipeline) -> str:
-    """The page of an environment, an instance, or the service of a pipeline."""
+def address_of(user: Environment | ServiceInstance | ServicePipeline | Component) -> str:
+    """The page of an environment, an instance, a component, or the service of a pipeline."""
     if isinstance(user, Environment):
         return reverse("environment", args=[user.name])
+    if isinstance(user, Component):
+        return reverse("component", args=[user.name])
     if isinstance(user, ServiceInstance):
         return reverse("instance", args=[user.service.name, user.name])
     return reverse("service", args=[user.service.name])

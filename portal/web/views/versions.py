@@ -54,15 +54,24 @@ def _register(
         "major": form.major_number,
         "compatible": form.compatible_pairs,
     }
+    sources = form.component_sources
     if fields["source"] == "s3":
-        return registrations.register_version(**common, s3=fields["s3"], description=fields["description"]), ()
+        return registrations.register_version(
+            **common, s3=fields["s3"], description=fields["description"], supported_component_sources=sources
+        ), ()
     data = fields["file"].read()
     check = registrations.check_upload(**common, data=data)
     if not check.ok:
         return None, check.problems
     file_name = fields["file"].name[:200]
     return (
-        registrations.register_version(**common, data=data, file_name=file_name, description=fields["description"]),
+        registrations.register_version(
+            **common,
+            data=data,
+            file_name=file_name,
+            description=fields["description"],
+            supported_component_sources=sources,
+        ),
         (),
     )
 
@@ -148,6 +157,7 @@ def version_edit(request: HttpRequest, kind: str, name: str, major: int, minor: 
                 version=found,
                 description=form.cleaned_data["description"],
                 compatible=form.compatible_pairs if "compatible" in form.fields else None,
+                supported_component_sources=form.component_sources if "compatible" in form.fields else None,
             )
         except PortalError as refusal:
             form.take(refusal)
