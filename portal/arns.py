@@ -75,3 +75,7 @@ def component(name: str) -> str:
 
 def deployment(id: object) -> str:
     return _arn(f"deployment/{id}")
+
+
+def repository(provider: str, name: str) -> str:
+    return _arn(f"repository/{provider.lower()}:{name}")
