@@ -8,6 +8,7 @@ import base64
 import contextlib
 import ctypes
 import fcntl
+import ipaddress
 import os
 import select
 import socket
@@ -78,6 +79,25 @@ def allowed(host: str, port: int, hosts: Sequence[str]) -> bool:
     return False
 
 
+def connect(host: str, port: int, hosts: Sequence[str]) -> socket.socket:
+    """A connection to a host on the list. An address inside of this machine or its network is reached only where the
+    list has that very host: whoever runs a domain says where its names lead. Raises OSError."""
+    named = f"{host.lower().rstrip('.')}:{port}" in {entry.lower() for entry in hosts}
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not named and not ipaddress.ip_address(address[0]).is_global:
+            continue
+        with contextlib.suppress(OSError):
+            server = socket.socket(family, kind, protocol)
+            server.settimeout(CONNECT_SECONDS)
+            try:
+                server.connect(address)
+            except OSError:
+                server.close()
+                raise
+            return server
+    raise OSError(f"{host}:{port} cannot be reached")
+
+
 class Proxy:
     """HTTP's CONNECT and absolute addresses, for hosts on the list only. One thread a connection."""
 
@@ -106,7 +126,12 @@ class Proxy:
                 self._refused(f"{host}:{port}")
                 client.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
                 return
-            with socket.create_connection((host, port), timeout=CONNECT_SECONDS) as server:
+            try:
+                server = connect(host, port, self._hosts)
+            except OSError:
+                client.sendall(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                return
+            with server:
                 if method == "CONNECT":
                     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 if first:

@@ -7,8 +7,7 @@ the build's result decides, never what it notified.
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from provisioning.commands import buildspec
 from provisioning.commands.ansi import plain
+from provisioning.commands.masking import Masker
 from provisioning.commands.plan import CommandPlan, outputs_of, plan_of
 from provisioning.commands.request import Callback
 from provisioning.engines import aws_errors
@@ -26,10 +26,10 @@ from provisioning.engines.base import (
     Job,
     Outcome,
     Plan,
-    PlannedChange,
     Progress,
     Unclear,
 )
+from provisioning.engines.command import planned
 from provisioning.engines.codebuild_project import differs, wanted_project
 from provisioning.engines.session import NoAccess, Sessions
 
@@ -50,16 +50,17 @@ class _Handle:
 
 
 class CodeBuildEngine:
-    """The engine "codebuild". ``callback`` gives the key with which a build notifies the portal, when it is started."""
+    """The engine "codebuild". ``callback`` gives the key with which a build notifies the portal, when it is started;
+    ``secrets`` are values of the job that no log may show."""
 
     def __init__(
         self,
         sessions: Sessions,
         callback: Callable[[Job], Callback | None],
         *,
-        clock: Callable[[], float] = time.time,
+        secrets: Callable[[Job], Sequence[str]] = lambda job: (),
     ) -> None:
-        self._sessions, self._callback, self._clock = sessions, callback, clock
+        self._sessions, self._callback, self._secrets = sessions, callback, secrets
 
     def advance(self, job: Job, handle: str | None) -> Progress | Outcome | Unclear:
         state = _load(handle)
@@ -75,12 +76,14 @@ class CodeBuildEngine:
             raise EngineUnavailable(str(error)) from error
 
     def preview(self, job: Job) -> Plan:
-        plan = plan_of(job)
-        return Plan(tuple(PlannedChange(command, "Command", "Dynamic") for command in plan.commands))
+        return planned(job)
 
     def _step(self, job: Job, state: _Handle) -> Progress | Outcome | Unclear:
         mark = f"{job.deployment}/{'apply' if job.intent == 'cancel' else job.intent}"
         build = self._find(job, state, mark)
+        if build is None and state.build:
+            reason = "CodeBuild does not know the build any more that was started for this: nobody can say how it ended."
+            return Outcome("failed", reason, next_action="retry")
         if job.intent == "cancel" and build is None:
             return Outcome("cancelled")
         if build is None:
@@ -201,6 +204,8 @@ class CodeBuildEngine:
         text = plain("".join(f"{line['message'].rstrip()}\n" for line in page["events"]))
         if not text:
             return (), state.log
+        masker = Masker(self._secrets(job))
+        text = (masker.feed(text.encode()) + masker.end()).decode(errors="replace")
         mark = hashlib.sha256(f"{build['id']}{state.log}".encode()).hexdigest()[:24]
         event = Event(f"log-{mark}", page["events"][-1]["timestamp"] / 1000, "build", "OUTPUT", text.rstrip("\n"))
         return (event,), page["nextForwardToken"]
@@ -225,7 +230,7 @@ class CodeBuildEngine:
                 raise EngineUnavailable(text) from error
             case "denied":
                 return _denied(state, f"{text} (as {job.target.role_arn or 'the portal itself'})")
-        if aws_errors.code(error) == "ResourceAlreadyExistsException":
+        if aws_errors.code(error) == "ResourceAlreadyExistsException" or "idempotency token" in text.lower():
             return Progress(_dump(state), "Looking again: something else was faster", 1.0)
         return Outcome("failed", text, next_action="retry")
 
