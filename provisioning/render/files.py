@@ -37,29 +37,30 @@ def render_file(
     """
     if not trusts_inputs and (refused := guard.refused_inputs(context, file, authored)):
         raise ProblemsFound(refused)
-    assembled = _assembled(text, file, context, limit, authored)
-    problems = guard.check(assembled, text, file, context, trusts_inputs=trusts_inputs)
+    made = assembled(text, file, context, limit, authored)
+    problems = guard.check(made, text, file, context, trusts_inputs=trusts_inputs)
     if problems:
         raise ProblemsFound(problems)
-    return Rendered(assembled.text)
+    return Rendered(made.text)
 
 
 def render_plain(text: str, file: str, context: Mapping[str, Any]) -> Rendered:
     """The same without any look at the result. For measurements and controls, never for a deployment."""
-    return Rendered(_assembled(text, file, context, None, ()).text)
+    return Rendered(assembled(text, file, context, None, ()).text)
 
 
-def _assembled(
+def assembled(
     text: str, file: str, context: Mapping[str, Any], limit: int | None, authored: Collection[str]
 ) -> Assembled:
+    """A rendering before anybody has looked at it. Raises ProblemsFound for the template's own mistakes."""
     with errors.compiling(file):
         template = compiled(text)
     with errors.running(template, file):
         try:
-            assembled = assemble(template.root_render_func(template.new_context(scope(context))), limit, authored)
-            too_long = limit is not None and len(assembled.text.encode("utf-8", "replace")) > limit
+            made = assemble(template.root_render_func(template.new_context(scope(context))), limit, authored)
+            too_long = limit is not None and len(made.text.encode("utf-8", "replace")) > limit
         except TooLong:
             too_long = True
     if too_long:
         raise ProblemsFound([Problem("", f"the rendered file is larger than {limit} bytes", file=file)])
-    return assembled
+    return made
