@@ -73,6 +73,7 @@ def create(
         raise Invalid(f"{template.name} is a service template: an environment needs an environment template.")
     version = template_queries.resolve(by, template, major, minor)
     account_id = account_of(proton_service_role_arn, account_id)
+    _check_codebuild_role(codebuild_role_arn, account_id)
     document = specs.read(spec, "environment")
     inputs = specs.environment_inputs(document, version)
     with transaction.atomic():
@@ -111,6 +112,7 @@ def update(
     description: str | None = None,
     team: Team | None = None,
     proton_service_role_arn: str | None = None,
+    codebuild_role_arn: str | None = None,
 ) -> Environment:
     """Deploy another spec or version, or with NONE change the details only. None leaves a member as it is.
 
@@ -121,7 +123,7 @@ def update(
     deploys = DeploymentUpdateType(deployment_type) != DeploymentUpdateType.NONE
     with transaction.atomic():
         locked = _locked(environment)
-        _set_details(locked, description, team, proton_service_role_arn)
+        _set_details(locked, description, team, proton_service_role_arn, codebuild_role_arn)
         if deploys:
             require_not_going(locked)
             base = locked.shown_version
@@ -165,7 +167,11 @@ def _locked(environment: Environment) -> Environment:
 
 
 def _set_details(
-    environment: Environment, description: str | None, team: Team | None, proton_service_role_arn: str | None
+    environment: Environment,
+    description: str | None,
+    team: Team | None,
+    proton_service_role_arn: str | None,
+    codebuild_role_arn: str | None,
 ) -> None:
     if description is not None:
         environment.description = description
@@ -176,7 +182,22 @@ def _set_details(
             message = f"An environment stays in its account: the role must be in {environment.target_account_id}."
             raise Invalid(message, [Problem("/proton_service_role_arn", message)])
         environment.proton_service_role_arn = proton_service_role_arn
-    environment.save(update_fields=["description", "team", "proton_service_role_arn"])
+    if codebuild_role_arn is not None and codebuild_role_arn != environment.codebuild_role_arn:
+        _check_codebuild_role(codebuild_role_arn, environment.target_account_id)
+        environment.codebuild_role_arn = codebuild_role_arn
+    environment.save(update_fields=["description", "team", "proton_service_role_arn", "codebuild_role_arn"])
+
+
+def _check_codebuild_role(role_arn: str, account_id: str) -> None:
+    """CodeBuild takes roles of its own account only. Raises Invalid."""
+    match = ROLE_ARN.fullmatch(role_arn)
+    message = ""
+    if role_arn and not match:
+        message = "Give the role's whole ARN, such as arn:aws:iam::123456789012:role/codebuild."
+    elif match and match[2] != account_id:
+        message = f"CodeBuild runs in account {account_id}: the role must be of that account."
+    if message:
+        raise Invalid(message, [Problem("/codebuild_role_arn", message)])
 
 
 def delete(*, by: User, environment: Environment) -> Environment:

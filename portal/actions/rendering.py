@@ -6,7 +6,9 @@ from typing import Any
 from portal import engines
 from portal.models import TemplateVersion
 from portal.queries import templates as queries
-from provisioning.bundle import Bundle, PartName
+from provisioning.bundle import Bundle, Part, PartName
+from provisioning.commands.plan import input_files
+from provisioning.manifest import dump_settings
 from provisioning.render.developer import authored_strings
 from provisioning.schema import MISSING, InputType, Property
 
@@ -41,6 +43,8 @@ def render(version: TemplateVersion, part_name: str, context: Mapping[str, Any])
     """
     bundle = queries.bundle_of(version)
     part = bundle.parts.get(part_name)
+    if part is not None and part.manifest.engine == "codebuild":
+        return _commands(version, bundle, part, context)
     if part is None or not part.template:
         return {}
     result = engines.render_pool().render(
@@ -51,3 +55,16 @@ def render(version: TemplateVersion, part_name: str, context: Mapping[str, Any])
         authored=authored(bundle, part.name),
     )
     return {part.template_file: result.text}
+
+
+def _commands(version: TemplateVersion, bundle: Bundle, part: Part, context: Mapping[str, Any]) -> dict[str, str]:
+    """The manifest with its commands as they will run, and the input files beside it."""
+    settings = engines.render_pool().render_settings(
+        bundle.files[part.manifest_file].decode("utf-8-sig"),
+        part.manifest_file,
+        context,
+        trusts_inputs=version.trusts_inputs,
+        authored=authored(bundle, part.name),
+    )
+    inputs = input_files(context, part.directory, str(settings.get("input_type") or "JSON"))
+    return {part.manifest_file: dump_settings(settings), **inputs}

@@ -8,6 +8,7 @@ Kill this process anywhere: the next claim goes on, and finds what the last one 
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, heartbeats, rendering
+from portal.actions import claims, command_jobs, contexts, heartbeats, notifications, rendering
+from portal.actions import surroundings
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import part_of, target_of
@@ -37,6 +39,7 @@ from provisioning.engines.base import (
 from provisioning.problems import ProblemsFound
 
 log = logging.getLogger(__name__)
+surroundings.provide()
 STEPS_AT_ONCE = 30  # then the row goes back to the queue, so that one deployment cannot hold a thread
 MAX_ATTEMPTS = 8  # claims in a row that wrote nothing: whatever this is, it kills workers
 
@@ -133,7 +136,7 @@ def _job(deployment: Deployment) -> Job:
     wishes: dict[str, Any] = {"template_bucket": settings.TEMPLATE_BUCKET, **(settings.SIMULATION or {})}
     if deployment.engine == "none":
         wishes = {"outputs": {key: str(value) for key, value in deployment.inputs.items()}}
-    return Job(
+    job = Job(
         deployment=str(deployment.pk),
         intent=intent,
         name=deployment.external_name,
@@ -144,7 +147,12 @@ def _job(deployment: Deployment) -> Job:
         identifier=deployment.identifier,
         allow_replace_empty=deployment.allow_replace_empty,
         settings=wishes,
+        resource_arn=deployment.target_arn,
+        notified=notifications.of(deployment),
     )
+    if deployment.engine in command_jobs.ENGINES:
+        return replace(job, template="", **command_jobs.fields(deployment, target))
+    return job
 
 
 def _advance(deployment: Deployment) -> None:
@@ -158,6 +166,8 @@ def _advance(deployment: Deployment) -> None:
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
     crashpoint("after_call_before_commit")
+    if isinstance(result, Outcome) and notifications.newer(deployment):
+        return claims.release(deployment, wait=0)  # what was notified meanwhile belongs to the outcome
     if isinstance(result, Outcome):
         return finish(deployment, result)
     if isinstance(result, Unclear):

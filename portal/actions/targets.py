@@ -17,7 +17,7 @@ from portal.queries import templates as template_queries
 from provisioning.problems import Problem
 
 Target = Environment | ServiceInstance | ServicePipeline
-ENGINES_HERE = {"cloudformation"}
+ENGINES_HERE = {"cloudformation", "codebuild"}
 
 
 def where(target: Target) -> dict[str, str]:
@@ -63,7 +63,23 @@ def engine_for(target: Target, version: TemplateVersion) -> str:
     if part.manifest.engine not in ENGINES_HERE:
         message = f"{version} is provisioned with {part.manifest.engine}, which this portal cannot run yet."
         raise Invalid(message, [Problem("/version", message)])
-    return "memory" if settings.SIMULATION is not None else part.manifest.engine
+    if settings.SIMULATION is not None:
+        return "memory"
+    if part.manifest.engine == "codebuild" and settings.COMMAND_RUNNER == "local":
+        return "command"
+    if part.manifest.engine == "codebuild" and not codebuild_role_of(target):
+        place = "the pipelines of this portal" if isinstance(target, ServicePipeline) else "its environment"
+        message = f"{version} is provisioned by commands in CodeBuild: give {place} a CodeBuild role."
+        raise Invalid(message, [Problem("/codebuild_role_arn", message)])
+    return part.manifest.engine
+
+
+def codebuild_role_of(target: Target) -> str:
+    """The role that CodeBuild's builds for a target have; "" where none was given."""
+    if isinstance(target, ServicePipeline):
+        return AccountSettings.get().pipeline_codebuild_role_arn
+    environment = target if isinstance(target, Environment) else target.environment
+    return environment.codebuild_role_arn
 
 
 def target_of(deployment: Deployment) -> Target | None:

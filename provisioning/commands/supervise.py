@@ -119,7 +119,7 @@ def run(request: Request, log: Log, folder: Path) -> tuple[int, str]:
             opened.callback(_close, given)
             command = [sandbox.find_bwrap(), "--args", str(given), "/bin/bash", f"{sandbox.INPUT}/script"]
             environment: dict[str, str] = {}
-            inherited = (OUTPUTS_FD, info_write, block_read, given)
+            inherited: tuple[int, ...] = (OUTPUTS_FD, info_write, block_read, given)
         else:
             command = ["/bin/bash", str(place / "script")]
             environment = _open_on_this_machine(request, place)

@@ -82,7 +82,9 @@ class CodeBuildEngine:
         mark = f"{job.deployment}/{'apply' if job.intent == 'cancel' else job.intent}"
         build = self._find(job, state, mark)
         if build is None and state.build:
-            reason = "CodeBuild does not know the build any more that was started for this: nobody can say how it ended."
+            reason = (
+                "CodeBuild does not know the build any more that was started for this: nobody can say how it ended."
+            )
             return Outcome("failed", reason, next_action="retry")
         if job.intent == "cancel" and build is None:
             return Outcome("cancelled")

@@ -116,7 +116,9 @@ class _Renderer:
         else:
             return []
         return [
-            Problem(input_path, f"the value {guard.short(leaf)} {why}", line=line + max(leaf.line, 1) - 1, file=self.file)
+            Problem(
+                input_path, f"the value {guard.short(leaf)} {why}", line=line + max(leaf.line, 1) - 1, file=self.file
+            )
             for leaf, why in refused
             for input_path in guard.inputs_behind(leaf, self.context)
         ]

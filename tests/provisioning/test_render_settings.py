@@ -49,7 +49,9 @@ def test_a_quoted_expression_that_is_a_list_becomes_a_list():
 
 def test_a_list_in_a_command_or_a_variable_stays_text():
     more = "        env:\n          variables:\n            IDS: '{{ environment.inputs.ids | join(\",\") }}'\n"
-    found = render_settings(manifest("echo {{ environment.inputs.ids | join(',') }}", more=more), FILE, context(ids=["a", "b"]))
+    found = render_settings(
+        manifest("echo {{ environment.inputs.ids | join(',') }}", more=more), FILE, context(ids=["a", "b"])
+    )
     assert (found["provision"], found["env"]["variables"]) == (["echo a,b"], {"IDS": "a,b"})
 
 
@@ -113,6 +115,10 @@ def test_the_pool_renders_them_in_its_children():
         text = manifest("deploy {{ environment.inputs.size }}")
         assert pool.render_settings(text, FILE, context(size=3))["provision"] == ["deploy 3"]
         with pytest.raises(ProblemsFound):
-            pool.render_settings(manifest("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"), FILE, context())
+            pool.render_settings(
+                manifest("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"),
+                FILE,
+                context(),
+            )
     finally:
         pool.close()

@@ -52,7 +52,6 @@ LATER = {
     "ListServicePipelineOutputs",
     "ListServicePipelineProvisionedResources",
     "ListServices",
-    "NotifyResourceDeploymentStatusChange",
     "RejectEnvironmentAccountConnection",
     "UpdateComponent",
     "UpdateEnvironment",
