@@ -30,8 +30,16 @@ def history_of(target: Deployable) -> QuerySet[Deployment]:
     return rows.select_related("version__template", "actor").defer(*Deployment.HEAVY)
 
 
+PRINTED = "OUTPUT"  # the status of events that are pieces of what commands printed
+
+
 def events_of(deployment: Deployment) -> QuerySet[DeploymentEvent]:
-    return deployment.events.order_by("at", "id")
+    return deployment.events.exclude(status=PRINTED).order_by("at", "id")
+
+
+def printed_by(deployment: Deployment, after: int = 0) -> QuerySet[DeploymentEvent]:
+    """What its commands printed, in pieces of whole lines, from the piece after the one with that primary key."""
+    return deployment.events.filter(status=PRINTED, pk__gt=after).order_by("id")
 
 
 def outputs_of(target: Deployable) -> list[Output]:
