@@ -177,6 +177,31 @@ def _pump(one: socket.socket, other: socket.socket) -> None:
             ends[end].sendall(data)
 
 
+class Door:
+    """Leads to one port of this machine. Programs in Go do not ask a proxy for an address of the loopback."""
+
+    def __init__(self, listening: socket.socket, port: int) -> None:
+        self._listening, self._port = listening, port
+        threading.Thread(target=self._accept, name="door", daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.closing(client), contextlib.suppress(OSError):
+            with socket.create_connection(("127.0.0.1", self._port), timeout=CONNECT_SECONDS) as server:
+                _pump(client, server)
+
+
+def ports_here(hosts: Sequence[str]) -> tuple[int, ...]:
+    """The ports of this machine's loopback that are on the list."""
+    found = {entry.rpartition(":")[2] for entry in hosts if entry.rpartition(":")[0] in ("127.0.0.1", "localhost")}
+    return tuple(sorted(int(port) for port in found if port.isdecimal()))
+
+
 class NotifyDoor:
     """Takes what ``aws proton notify-resource-deployment-status-change`` was called with; answers a code and a text."""
 

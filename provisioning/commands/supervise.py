@@ -186,7 +186,11 @@ def _open_network(request: Request, log: Log, process: "subprocess.Popen[bytes]"
         said = process.stdout.read(4000).decode(errors="replace").strip()
         raise OSError(f"bubblewrap started nothing. {said}")
     pid = int(json.loads(text)["child-pid"])
-    proxy, door = network.listen_inside(pid, (network.PROXY_PORT, network.NOTIFY_PORT))
+    ours = (network.PROXY_PORT, network.NOTIFY_PORT)
+    here = [port for port in network.ports_here(request.hosts) if port not in ours]
+    proxy, door, *doors = network.listen_inside(pid, (*ours, *here))
+    for listening, port in zip(doors, here, strict=True):
+        network.Door(listening, port)
     network.Proxy(proxy, request.hosts, lambda host: log.say(f"[network] {host} is not allowed"))
     network.NotifyDoor(door, lambda options: notify(request.callback, options))
     os.write(block, b"go")
