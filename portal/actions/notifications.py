@@ -77,8 +77,8 @@ def notify(
             _refresh(deployment, outputs)
         else:
             raise Conflict(
-                f"No deployment of {target} is in progress. A report may still change the outputs of one that succeeded, "
-                "when it has its deploymentId."
+                f"No deployment of {target} is in progress. A report may still change the outputs of one that "
+                "succeeded, when it has its deploymentId."
             )
         said = {"status": status} if status else {}
         audit.record(by=by, action="deployment.notify", target=deployment.arn, outputs=len(outputs or ()), **said)

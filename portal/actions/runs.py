@@ -17,8 +17,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, command_jobs, contexts, heartbeats, notifications, rendering
-from portal.actions import surroundings
+from portal.actions import claims, command_jobs, contexts, heartbeats, notifications, rendering, surroundings
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import part_of, target_of

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions.names import unless_taken
 from portal.actions import command_jobs
+from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
 from portal.errors import Conflict

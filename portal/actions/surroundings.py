@@ -92,7 +92,7 @@ def _secret(job: Job, reference: str) -> str:
     """The value behind CodeBuild's "name-or-arn[:json-key[:stage[:version]]]"."""
     parts = reference.split(":")
     size = 7 if reference.startswith("arn:") else 1
-    name, (key, stage, version) = ":".join(parts[:size]), (parts[size:] + ["", "", ""])[:3]
+    name, (key, stage, version) = ":".join(parts[:size]), [*parts[size:], "", "", ""][:3]
     which = {"VersionStage": stage, "VersionId": version}
     client = engines.sessions().client("secretsmanager", job.target, name=job.deployment)
     text = str(

@@ -191,9 +191,13 @@ class Door:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with contextlib.closing(client), contextlib.suppress(OSError):
-            with socket.create_connection(("127.0.0.1", self._port), timeout=CONNECT_SECONDS) as server:
-                _pump(client, server)
+        address = ("127.0.0.1", self._port)
+        with (
+            contextlib.closing(client),
+            contextlib.suppress(OSError),
+            socket.create_connection(address, timeout=CONNECT_SECONDS) as server,
+        ):
+            _pump(client, server)
 
 
 def ports_here(hosts: Sequence[str]) -> tuple[int, ...]:

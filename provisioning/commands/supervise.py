@@ -32,6 +32,7 @@ from provisioning.commands.request import Request, Result, write_json
 from provisioning.commands.script import AWS, OUTPUTS_FD, script
 
 LOOK_SECONDS = 0.25
+PLACES = "deuteron-run-"  # and the supervisor's process id
 TOO_LONG = "The run printed more than {limit} bytes and was ended."
 TOO_SLOW = "The run took longer than {limit:g} seconds and was ended."
 TOO_BIG = "The run needed more than {limit} bytes of memory and was ended."
@@ -206,10 +207,19 @@ def _open_on_this_machine(request: Request, place: Path) -> dict[str, str]:
     return {**environment, "PATH": path, "HOME": str(place / "work"), "CODEBUILD_SRC_DIR": str(place / "work")}
 
 
+def _sweep() -> None:
+    """Remove what runs left behind whose supervisor was killed."""
+    for place in Path(tempfile.gettempdir()).glob(f"{PLACES}*-*"):
+        pid = place.name.removeprefix(PLACES).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(place, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def _input_folder(request: Request) -> Iterator[tuple[Path, int]]:
     """Files, script and tools of the run, readable by its user only; gone at the end."""
-    place = Path(tempfile.mkdtemp(prefix="deuteron-run-"))
+    _sweep()
+    place = Path(tempfile.mkdtemp(prefix=f"{PLACES}{os.getpid()}-"))
     uid = sandbox.user_of(os.getpid())
     try:
         for name, content in request.files.items():

@@ -29,8 +29,8 @@ from provisioning.engines.base import (
     Progress,
     Unclear,
 )
-from provisioning.engines.command import planned
 from provisioning.engines.codebuild_project import differs, wanted_project
+from provisioning.engines.command import planned
 from provisioning.engines.session import NoAccess, Sessions
 
 POLL_SECONDS = 5.0
@@ -103,14 +103,14 @@ class CodeBuildEngine:
             ids = [state.build]
         else:
             try:
-                ids = client.list_builds_for_project(projectName=_project(job), sortOrder="DESCENDING")["ids"]
+                ids = _member(client.list_builds_for_project(projectName=_project(job), sortOrder="DESCENDING"), "ids")
             except ClientError as error:
                 if aws_errors.code(error) == "ResourceNotFoundException":
                     return None
                 raise
         if not ids:
             return None
-        builds = client.batch_get_builds(ids=ids[:LOOK_BACK])["builds"]
+        builds = _member(client.batch_get_builds(ids=ids[:LOOK_BACK]), "builds")
         return next((build for build in builds if state.build or mark in _marks(build)), None)
 
     def _begin(self, job: Job, state: _Handle, mark: str) -> Progress | Outcome:
@@ -124,7 +124,7 @@ class CodeBuildEngine:
             return Outcome("failed", reason, next_action="retry")
         client, changing = self._client(job), self._client(job, mutating=True)
         wanted = wanted_project(_project(job), role, plan, job.tags)
-        there = client.batch_get_projects(names=[wanted["name"]])["projects"]
+        there = _member(client.batch_get_projects(names=[wanted["name"]]), "projects")
         if not there:
             changing.create_project(**wanted)
             return Progress(_dump(state), "Making the CodeBuild project", 0.5)
@@ -134,13 +134,14 @@ class CodeBuildEngine:
         source = self._source(job, plan, state)
         if isinstance(source, Progress | Outcome):
             return source
-        build = changing.start_build(
+        answer = changing.start_build(
             projectName=wanted["name"],
             idempotencyToken=hashlib.sha256(mark.encode()).hexdigest()[:64],
             imageOverride=plan.image,
             environmentVariablesOverride=buildspec.variables(plan, mark, self._callback(job)),
             **source,
-        )["build"]
+        )
+        build = _member(answer, "build")
         return Progress(_dump(replace(state, build=build["id"])), "The build was started", POLL_SECONDS)
 
     def _source(self, job: Job, plan: CommandPlan, state: _Handle) -> Progress | Outcome | dict[str, Any]:
@@ -203,14 +204,15 @@ class CodeBuildEngine:
             if aws_errors.code(error) in ("ResourceNotFoundException", "AccessDeniedException"):
                 return (), state.log  # there is no log yet, or we may not read it: the build's result still counts
             raise
-        text = plain("".join(f"{line['message'].rstrip()}\n" for line in page["events"]))
+        lines = _member(page, "events")
+        text = plain("".join(f"{line['message'].rstrip()}\n" for line in lines))
         if not text:
             return (), state.log
         masker = Masker(self._secrets(job))
         text = (masker.feed(text.encode()) + masker.end()).decode(errors="replace")
         mark = hashlib.sha256(f"{build['id']}{state.log}".encode()).hexdigest()[:24]
-        event = Event(f"log-{mark}", page["events"][-1]["timestamp"] / 1000, "build", "OUTPUT", text.rstrip("\n"))
-        return (event,), page["nextForwardToken"]
+        event = Event(f"log-{mark}", lines[-1]["timestamp"] / 1000, "build", "OUTPUT", text.rstrip("\n"))
+        return (event,), _member(page, "nextForwardToken")
 
     def _client(self, job: Job, *, mutating: bool = False) -> Any:
         return self._sessions.client("codebuild", job.target, name=job.deployment, mutating=mutating)
@@ -235,6 +237,13 @@ class CodeBuildEngine:
         if aws_errors.code(error) == "ResourceAlreadyExistsException" or "idempotency token" in text.lower():
             return Progress(_dump(state), "Looking again: something else was faster", 1.0)
         return Outcome("failed", text, next_action="retry")
+
+
+def _member(answer: Mapping[str, Any], name: str) -> Any:
+    """Of a reply that came whole: botocore makes something of a JSON document that was cut, too."""
+    if name not in answer:
+        raise EngineUnavailable(f"an answer of AWS came without its {name}")
+    return answer[name]
 
 
 def _project(job: Job) -> str:

@@ -61,11 +61,7 @@ def refusals(twin: str, leaves: Sequence[Leaf]) -> tuple[Refusal, ...]:
 
 
 def _why(text: str, place: Place, begins: bool) -> str:
-    if place == "word":
-        wrong = _WORD.fullmatch(text) is None
-    else:
-        wrong = _REFUSED[place].search(text) is not None
-    if wrong:
+    if _WORD.fullmatch(text) is None if place == "word" else _REFUSED[place].search(text):
         return _WHY[place]
     if begins and place in ("word", "single", "double") and _OPTION.match(text):
         return "would be read as an option of the command"

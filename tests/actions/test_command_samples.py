@@ -13,7 +13,7 @@ from portal.enums import TemplateKind
 from portal.models import Deployment, Environment, ServiceInstance
 from tests.factories import command_bundles, rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.bubblewrap]
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +41,17 @@ def test_the_scripted_samples_work_together_and_are_deleted():
     version = rows.version(rows.template(), files=files_of("scripted-environment"))
     home = made(version, {"zones": 3})
     assert (home.status_message, outputs(home.latest)) == ("", {"Zones": "dev-1,dev-2,dev-3", "Stage": "development"})
-    of = rows.version(rows.template(TemplateKind.SERVICE), files=files_of("scripted-service"), compatible=[home.template])
-    spec = "proton: ServiceSpec\ninstances:\n- name: live\n  environment: dev\n  spec: {copies: 2, greeting: 'Hi; $(id) & co'}\n"
+    of = rows.version(
+        rows.template(TemplateKind.SERVICE), files=files_of("scripted-service"), compatible=[home.template]
+    )
+    entry = {"name": "live", "environment": "dev", "spec": {"copies": 2, "greeting": "Hi; $(id) & co"}}
+    spec = json.dumps({"proton": "ServiceSpec", "instances": [entry]})
     services.create(by=rows.person(), name="shop", template=of.template, spec=spec, major=1)
     command_bundles.drive_to_the_end()
     instance = ServiceInstance.objects.get()
     assert (instance.status_message, outputs(instance.latest)) == (
         "",
-        {"Address": "http://live.shop.example.com", "Copies": "2"},
+        {"Address": "live.shop.example.com", "Copies": "2"},
     )
     log = "\n".join(instance.latest.events.filter(status="OUTPUT").values_list("message", flat=True))
     assert "Placing 2 of shop/live in dev-3, which says: Hi; $(id) & co" in log
@@ -60,7 +63,10 @@ def test_the_scripted_samples_work_together_and_are_deleted():
 
 
 @pytest.mark.skipif(
-    not (shutil.which("terraform", path="/usr/local/bin:/usr/bin:/bin") or shutil.which("tofu", path="/usr/local/bin:/usr/bin:/bin")),
+    not (
+        shutil.which("terraform", path="/usr/local/bin:/usr/bin:/bin")
+        or shutil.which("tofu", path="/usr/local/bin:/usr/bin:/bin")
+    ),
     reason="neither terraform nor tofu is installed where a sandbox sees it",
 )
 def test_terraform_keeps_its_state_between_runs(settings, aws_account):
@@ -82,7 +88,11 @@ def test_terraform_keeps_its_state_between_runs(settings, aws_account):
     assert not Environment.objects.exists()
 
 
-TERRAFORM = """\
+NOTIFY = (
+    "aws proton notify-resource-deployment-status-change --resource-arn $RESOURCE_ARN "
+    "--status IN_PROGRESS --outputs file://./outputs.json"
+)
+TERRAFORM = f"""\
 infrastructure:
   templates:
     - rendering_engine: codebuild
@@ -92,20 +102,20 @@ infrastructure:
           golang: 1.18
         provision:
           - export TF_VERSION=1.4.5
-          - curl -s -qL -o terraform.zip https://releases.example.com/terraform_${TF_VERSION}_linux_amd64.zip
-          - terraform init -backend-config="key={{ environment.name }}.tfstate"
+          - curl -s -qL -o terraform.zip https://releases.example.com/terraform_${{TF_VERSION}}_linux_amd64.zip
+          - terraform init -backend-config="key={{{{ environment.name }}}}.tfstate"
           - terraform apply -var-file="proton-inputs.json" -auto-approve
-          - terraform output -json | jq 'to_entries | map({key:.key, valueString:.value.value})' > output.json
-          - aws proton notify-resource-deployment-status-change --resource-arn $RESOURCE_ARN --status IN_PROGRESS --outputs file://./output.json
+          - terraform output -json | jq 'to_entries | map({{key:.key, valueString:.value.value}})' > outputs.json
+          - {NOTIFY}
         deprovision:
           - terraform destroy -auto-approve
         project_properties:
           VpcConfig:
-            VpcId: "{{ environment.inputs.vpc }}"
-            Subnets: "{{ environment.inputs.subnets }}"
-            SecurityGroupIds: "{{ environment.inputs.groups }}"
+            VpcId: "{{{{ environment.inputs.vpc }}}}"
+            Subnets: "{{{{ environment.inputs.subnets }}}}"
+            SecurityGroupIds: "{{{{ environment.inputs.groups }}}}"
 """
-CDK = """\
+CDK = f"""\
 infrastructure:
   templates:
     - rendering_engine: codebuild
@@ -117,9 +127,9 @@ infrastructure:
           - npm install
           - npm run build
           - npm run cdk bootstrap
-          - npm run cdk deploy -- --require-approval never --outputs-file proton-outputs.json
-          - jq 'to_entries | map_values(.value) | add | to_entries | map({key:.key, valueString:.value})' < proton-outputs.json > outputs.json
-          - aws proton notify-resource-deployment-status-change --resource-arn $RESOURCE_ARN --status IN_PROGRESS --outputs file://./outputs.json
+          - npm run cdk deploy -- --require-approval never --outputs-file cdk.json
+          - jq 'map_values(to_entries) | add | map({{key:.key, valueString:.value}})' < cdk.json > outputs.json
+          - {NOTIFY}
         deprovision:
           - npm install
           - npm run cdk destroy -- --force
@@ -168,14 +178,19 @@ def test_bundles_written_for_aws_proton_render_and_get_their_input_files(manifes
         "infrastructure/lib/code.ts": b"// {{ not.rendered }}",
     }
     version = rows.version(rows.template(), files=files)
-    environments.create(by=rows.person(), name="dev", template=version.template, spec="proton: EnvironmentSpec\nspec: {}\n", major=1)
+    environments.create(
+        by=rows.person(), name="dev", template=version.template, spec="proton: EnvironmentSpec\nspec: {}\n", major=1
+    )
     made = Environment.objects.get()
     context = contexts.gather(made, made.latest.inputs)
     deployment = made.latest
     deployment.rendered = rendering.render(version, "infrastructure", context)
     plan = plan_of(runs._job(deployment))
     assert json.loads(plan.files["infrastructure/proton-inputs.json"]) == {
-        "environment": {"name": "dev", "inputs": {"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "groups": ["sg-1"]}}
+        "environment": {
+            "name": "dev",
+            "inputs": {"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "groups": ["sg-1"]},
+        }
     }
     assert plan.files["infrastructure/lib/code.ts"] == b"// {{ not.rendered }}"
     assert (plan.folder, plan.resource_arn) == ("infrastructure", made.arn)

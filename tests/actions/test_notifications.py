@@ -85,7 +85,8 @@ def test_the_right_id_is_taken(running):
 
 def test_what_has_ended_takes_new_outputs_for_its_own_id_only(ended):
     by = rows.person()
-    for wrong in ({"outputs": OUTPUTS}, {"status": "SUCCEEDED"}, {"status": "FAILED", "deployment_id": str(ended.latest_id)}):
+    named = {"status": "FAILED", "deployment_id": str(ended.latest_id)}
+    for wrong in ({"outputs": OUTPUTS}, {"status": "SUCCEEDED"}, named):
         with pytest.raises(Conflict):
             notifications.notify(by=by, target=ended, **wrong)
     notifications.notify(by=by, target=ended, deployment_id=str(ended.latest_id), outputs=OUTPUTS)

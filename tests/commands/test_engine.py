@@ -19,6 +19,8 @@ from provisioning.engines.command import CommandEngine, Surroundings
 from provisioning.outputs import Output
 from tests.commands.running import wait
 
+pytestmark = pytest.mark.bubblewrap
+
 ARN = "arn:aws:proton:us-east-1:123456789012:environment/dev"
 
 

@@ -153,6 +153,10 @@ def _target() -> None:
     sigv4._canonical_value = first
 
 
+def _by_the_row() -> None:
+    """What the row itself leaves off: runs of commands are started without it."""
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "names": _names,
     "lease": _lease,
@@ -166,4 +170,6 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "cancelling": _cancelling,
     "lock": _lock,
     "target": _target,
+    "sandbox": _by_the_row,
+    "masking": _by_the_row,
 }

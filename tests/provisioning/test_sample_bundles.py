@@ -9,7 +9,15 @@ from portal.embedded.samples import FOLDER, SAMPLES, pack_sample
 from provisioning.lint import lint_template
 from provisioning.problems import Problem
 from provisioning.schema import compatible
-from tests.factories.sample_bundles import MOST, NOT_EVERYWHERE, PROVISIONED, VERSIONS, least_inputs, render_bundle, sample_bundle
+from tests.factories.sample_bundles import (
+    MOST,
+    NOT_EVERYWHERE,
+    PROVISIONED,
+    VERSIONS,
+    least_inputs,
+    render_bundle,
+    sample_bundle,
+)
 
 
 def test_every_folder_is_a_version_of_a_sample():

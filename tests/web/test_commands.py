@@ -19,9 +19,8 @@ def deployment(simulated):
 
 
 def printed(deployment, text) -> DeploymentEvent:
-    return DeploymentEvent.objects.create(
-        deployment=deployment, external_id=text[:50], at=timezone.now(), resource="commands", status="OUTPUT", message=text
-    )
+    common = {"external_id": text[:50], "at": timezone.now(), "resource": "commands", "status": "OUTPUT"}
+    return DeploymentEvent.objects.create(deployment=deployment, message=text, **common)
 
 
 @pytest.fixture

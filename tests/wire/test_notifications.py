@@ -8,7 +8,7 @@ from portal.actions import environments, session_keys
 from portal.models import Deployment, Environment
 from tests.factories import command_bundles, rows
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.bubblewrap]
 SPEC = "proton: EnvironmentSpec\nspec: {}\n"
 NOTIFY = "aws proton notify-resource-deployment-status-change --resource-arn $RESOURCE_ARN"
 
@@ -43,7 +43,8 @@ def test_a_manifest_that_was_written_for_aws_proton_returns_its_outputs(here):
 
 
 def test_shorthand_and_global_options_are_read(here):
-    made, log = make(f"aws --region us-east-1 {NOTIFY.removeprefix('aws ')} --no-cli-pager --outputs key=A,valueString=1 key=B,valueString=2")
+    given = "--no-cli-pager --outputs key=A,valueString=1 key=B,valueString=2"
+    made, log = make(f"aws --region us-east-1 {NOTIFY.removeprefix('aws ')} {given}")
     assert (made.status_message, outputs(made)) == ("", {"A": "1", "B": "2"}), log
 
 
@@ -67,8 +68,12 @@ def proton(here, simulated):
     def client(by, scope=""):
         issued = session_keys.issue(by=None, user=by, account_id="123456789012", scope=scope)
         return boto3.client(
-            "proton", endpoint_url=here.url, region_name="us-east-1", aws_access_key_id=issued.key.key_id,
-            aws_secret_access_key=issued.secret, aws_session_token=issued.token,
+            "proton",
+            endpoint_url=here.url,
+            region_name="us-east-1",
+            aws_access_key_id=issued.key.key_id,
+            aws_secret_access_key=issued.secret,
+            aws_session_token=issued.token,
         )
 
     return client, made
@@ -77,7 +82,10 @@ def proton(here, simulated):
 def test_a_report_over_the_wire_is_taken(proton):
     client, made = proton
     client(rows.person(), made.arn).notify_resource_deployment_status_change(
-        resourceArn=made.arn, status="SUCCEEDED", statusMessage="done", deploymentId=str(made.latest_id),
+        resourceArn=made.arn,
+        status="SUCCEEDED",
+        statusMessage="done",
+        deploymentId=str(made.latest_id),
         outputs=[{"key": "a", "valueString": "1"}],
     )
     found = Deployment.objects.get(pk=made.latest_id)

@@ -6,8 +6,8 @@ from typing import Any
 from portal import access
 from portal.actions import notifications as actions
 from portal.enums import Role
-from portal.models import Environment, ServiceInstance, ServicePipeline
 from portal.errors import NotFound
+from portal.models import Environment, ServiceInstance, ServicePipeline
 from portal.wire.registry import Caller, operation
 from provisioning.outputs import Output
 

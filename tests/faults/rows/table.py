@@ -1,5 +1,5 @@
 """All rows by number."""
 
-from tests.faults.rows import broker, clients, provider, wire, workers
+from tests.faults.rows import broker, clients, commands, provider, wire, workers
 
-ROWS = {row.number: row for module in (workers, broker, provider, clients, wire) for row in module.ROWS}
+ROWS = {row.number: row for module in (workers, broker, provider, clients, commands, wire) for row in module.ROWS}

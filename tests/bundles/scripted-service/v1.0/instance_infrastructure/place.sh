@@ -4,4 +4,4 @@ service=$1 instance=$2 copies=$3
 for zone in ${ZONES//,/ }; do
   echo "Placing $copies of $service/$instance in $zone, which says: $GREETING"
 done
-printf '{"Address": "http://%s.%s.example.com", "Copies": %d}\n' "$instance" "$service" "$copies" > proton-outputs.json
+printf '{"Address": "%s.%s.example.com", "Copies": %d}\n' "$instance" "$service" "$copies" > proton-outputs.json
