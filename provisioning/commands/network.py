@@ -238,4 +238,4 @@ class NotifyDoor:
                     options.setdefault(name, []).append(base64.b64decode(value).decode())
             client.settimeout(60)
             code, text = self._notify(options)
-            client.sendall(f"{code}\n{text}\n".encode())
+            client.sendall(f"{code}\n{text}\n".encode() if text else f"{code}\n".encode())

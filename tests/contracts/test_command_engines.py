@@ -349,7 +349,7 @@ def test_a_large_bundle_travels_over_the_bucket(codebuild: Bench, liar: Liar) ->
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=bucket)
     job = codebuild.job("wc -c < noise", OUTPUTS % "v1", bundle={"infrastructure/noise": os.urandom(60_000)})
     job = replace(job, settings={**job.settings, "template_bucket": bucket})
-    liar.builds.upstream = _Signed(bucket)
+    liar.builds.upstream = _Signed(bucket)  # type: ignore[assignment]
     events: list[Event] = []
     outcome = codebuild.finish(job, events=events)
     assert (outcome.status, outcome.reason, "60000" in log(events)) == ("succeeded", "", True)

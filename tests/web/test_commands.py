@@ -87,6 +87,13 @@ def test_a_deployment_of_a_stack_has_no_log(client, simulated):
     assert "run-log" not in client.get(f"/deployments/{made.latest_id}/").content.decode()
 
 
+def test_the_page_of_a_version_lists_its_commands(client):
+    of = rows.version(rows.template(), files=command_bundles.environment_files("./deploy {{ environment.name }}"))
+    page = client.get(f"/templates/environment/{of.template.name}/1.0/").content.decode()
+    assert "<li><code>./deploy {{ environment.name }}</code></li>" in page
+    assert "<li><code>echo removed</code></li>" in page
+
+
 @pytest.mark.parametrize(
     ("runner", "without", "said"),
     [

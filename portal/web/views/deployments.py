@@ -23,7 +23,6 @@ from portal.web.views.lists import Filters, state_choices
 
 PER_PAGE = 50
 SHOWN_LOG = 200_000  # characters of a log that a page starts with
-RUNS_COMMANDS = frozenset({"command", "codebuild"})
 PHASES = (DeploymentPhase.QUEUED, DeploymentPhase.RENDERING, DeploymentPhase.APPLYING, DeploymentPhase.FINISHED)
 
 
@@ -128,7 +127,6 @@ def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
         "may_cancel": found.status == DeploymentStatus.IN_PROGRESS and found.kind == DeploymentKind.UPDATE,
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
         "version_exists": found.version_id is not None,
-        "runs_commands": found.engine in RUNS_COMMANDS,
     }
 
 
@@ -160,7 +158,8 @@ def _printed(found: Deployment, after: int, limit: int = 0) -> dict[str, Any]:
     """What its commands printed beyond a piece of the log; with a ``limit`` of characters only the end of that."""
     pieces = list(queries.printed_by(found, after))
     newest = pieces[-1].pk if pieces else after
-    size, shown = 0, []
+    size = 0
+    shown: list[str] = []
     for piece in reversed(pieces):
         size += len(piece.message)
         if limit and shown and size > limit:
