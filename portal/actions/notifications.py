@@ -31,7 +31,7 @@ def of(deployment: Deployment) -> Notified | None:
     """What was reported about a deployment last, as its engine reads it."""
     if deployment.notified_at is None:
         return None
-    outputs = tuple(Output(key, value) for key, value in (deployment.notified_outputs or {}).items())
+    outputs = tuple(Output(key, value) for key, value in sorted((deployment.notified_outputs or {}).items()))
     return Notified(deployment.notified_status, deployment.notified_message, outputs)
 
 

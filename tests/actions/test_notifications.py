@@ -15,7 +15,7 @@ from provisioning.outputs import Output
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
-OUTPUTS = [Output("Url", "https://x"), Output("Id", "1")]
+OUTPUTS = [Output("Id", "1"), Output("Url", "https://x")]
 
 
 def changed(environment: Environment, **fields) -> Environment:

@@ -7,6 +7,7 @@ emulator itself tells which deployment was applied last.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,9 @@ Outputs:
 """
 
 
+_VARIABLES: dict[str, Any] = {"env": {"variables": {"LEDGER": "{{ environment.inputs.cluster_name }}"}}}
+
+
 @dataclass(frozen=True)
 class Accepted:
     """One request that the product took on."""
@@ -54,6 +58,7 @@ class Work:
     accounts: tuple[str, ...] = ("123456789012",)
     accepted: list[Accepted] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    commands: Any = None  # the template version of run_commands, once it was made
 
     def __post_init__(self) -> None:
         from tests.factories import rows
@@ -77,6 +82,17 @@ class Work:
             **more,
         )
         return self._accept("create", made, revision)
+
+    def run_commands(self, name: str, ledger: Path) -> None:
+        """An environment whose own command writes its name into a ledger. It is no stack, and so not in the diary."""
+        from portal.actions import environments
+        from tests.factories import command_bundles, rows
+
+        if self.commands is None:
+            files = command_bundles.environment_files("echo {{ environment.name }} >> $LEDGER; sleep 0.5", **_VARIABLES)
+            self.commands = rows.version(rows.template(), files=files)
+        spec = f"proton: EnvironmentSpec\nspec: {{cluster_name: {ledger}}}\n"
+        environments.create(by=self.admin, name=name, template=self.commands.template, spec=spec, major=1)
 
     def update(self, name: str, revision: int) -> Any:
         from portal.actions import environments

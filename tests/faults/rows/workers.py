@@ -4,7 +4,9 @@ import random
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -207,10 +209,14 @@ def crash(arena: Arena, work: Work, size: Size) -> Result:
     thread = threading.Thread(target=arm, daemon=True)
     thread.start()
     until = time.monotonic() + size["seconds"]
+    ledger = arena.directory / "ledger"
+    for number in range(int(size["environments"])):
+        work.run_commands(f"run-{number}", ledger)
     lives(work, int(size["environments"]), size["seconds"], cancels=True)
     number = int(size["environments"])
     while min(fired.values()) < size["each"] and time.monotonic() < until - 10:
         work.create(f"env-{number}")
+        work.run_commands(f"run-{number}", ledger)
         number += 1
         work.wait(5)
     stopping.set()
@@ -221,9 +227,28 @@ def crash(arena: Arena, work: Work, size: Size) -> Result:
     found = verdict(arena, work)
     return Result(
         faults=dict(fired),
-        harm={"doubled": found["doubled"], "stuck": found["stuck"]},
-        figures={"accepted": len(work.accepted), "calls": len(arena.liar.entries)},
+        harm={"doubled": found["doubled"], "stuck": found["stuck"], **_runs(ledger)},
+        figures={"accepted": len(work.accepted), "calls": len(arena.liar.entries), "runs": len(_lines(ledger))},
     )
+
+
+def _lines(ledger: Path) -> list[str]:
+    return ledger.read_text().splitlines() if ledger.exists() else []
+
+
+def _runs(ledger: Path) -> dict[str, float]:
+    """Commands that ran twice for one deployment, and deployments that are called a success without having run."""
+    from portal.models import Environment
+
+    ran = Counter(_lines(ledger))
+    named = Environment.objects.filter(name__startswith="run-")
+    succeeded = set(named.filter(deployed__isnull=False).values_list("name", flat=True))
+    failed = named.filter(deployed__isnull=True, latest__status="FAILED").count()
+    return {
+        "runs_doubled": sum(count > 1 for count in ran.values()),
+        "success_without_run": len(succeeded - set(ran)),
+        "runs_failed": failed,
+    }
 
 
 def poison(arena: Arena, work: Work, size: Size) -> Result:
@@ -297,7 +322,7 @@ def _rows() -> list[Row]:
             ("names", "lease", "poller"),
             small={"environments": 6, "each": 2, "seconds": 60},
             full={"environments": 60, "each": 50, "seconds": 900},
-            arena={"workers": 3, "lease": 1.5},
+            arena={"workers": 3, "lease": 1.5, "settings": {"COMMANDS_WITHOUT_SANDBOX": "true"}},
         ),
         Row(
             4,
