@@ -98,18 +98,24 @@ def connect(host: str, port: int, hosts: Sequence[str]) -> socket.socket:
     raise OSError(f"{host}:{port} cannot be reached")
 
 
+def _serve_all(listening: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    """One thread for each connection, and one that waits for them until this process ends."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
 class Proxy:
     """HTTP's CONNECT and absolute addresses, for hosts on the list only. One thread a connection."""
 
     def __init__(self, listening: socket.socket, hosts: Sequence[str], refused: Callable[[str], None]) -> None:
-        self._listening, self._hosts, self._refused = listening, tuple(hosts), refused
-        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        self._hosts, self._refused = tuple(hosts), refused
+        _serve_all(listening, self._serve)
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.closing(client), contextlib.suppress(OSError, ValueError):
@@ -181,14 +187,8 @@ class Door:
     """Leads to one port of this machine. Programs in Go do not ask a proxy for an address of the loopback."""
 
     def __init__(self, listening: socket.socket, port: int) -> None:
-        self._listening, self._port = listening, port
-        threading.Thread(target=self._accept, name="door", daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        self._port = port
+        _serve_all(listening, self._serve)
 
     def _serve(self, client: socket.socket) -> None:
         address = ("127.0.0.1", self._port)
@@ -212,14 +212,8 @@ class NotifyDoor:
     def __init__(
         self, listening: socket.socket, notify: Callable[[Mapping[str, Sequence[str]]], tuple[int, str]]
     ) -> None:
-        self._listening, self._notify = listening, notify
-        threading.Thread(target=self._accept, name="notify", daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        self._notify = notify
+        _serve_all(listening, self._serve)
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.closing(client), contextlib.suppress(OSError, ValueError):

@@ -84,12 +84,13 @@ class Work:
         return self._accept("create", made, revision)
 
     def run_commands(self, name: str, ledger: Path) -> None:
-        """An environment whose own command writes its name into a ledger. It is no stack, and so not in the diary."""
+        """An environment whose own command leaves a file of its name in a folder. The diary has stacks only."""
         from portal.actions import environments
         from tests.factories import command_bundles, rows
 
         if self.commands is None:
-            files = command_bundles.environment_files("echo {{ environment.name }} >> $LEDGER; sleep 0.5", **_VARIABLES)
+            command = "mktemp -p $LEDGER {{ environment.name }}.XXXXXX && sleep 0.5"
+            files = command_bundles.environment_files(command, **_VARIABLES)
             self.commands = rows.version(rows.template(), files=files)
         spec = f"proton: EnvironmentSpec\nspec: {{cluster_name: {ledger}}}\n"
         environments.create(by=self.admin, name=name, template=self.commands.template, spec=spec, major=1)

@@ -1,7 +1,9 @@
 """Workers that die, are paused, lose replies, or meet work that kills them."""
 
+import os
 import random
 import socket
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -209,7 +211,21 @@ def crash(arena: Arena, work: Work, size: Size) -> Result:
     thread = threading.Thread(target=arm, daemon=True)
     thread.start()
     until = time.monotonic() + size["seconds"]
-    ledger = arena.directory / "ledger"
+    with tempfile.TemporaryDirectory(prefix="ledger-") as open_to_all:
+        os.chmod(open_to_all, 0o777)
+        return _crash(arena, work, size, fired, until, stopping, thread, Path(open_to_all))
+
+
+def _crash(
+    arena: Arena,
+    work: Work,
+    size: Size,
+    fired: dict[str, int],
+    until: float,
+    stopping: threading.Event,
+    thread: threading.Thread,
+    ledger: Path,
+) -> Result:
     for number in range(int(size["environments"])):
         work.run_commands(f"run-{number}", ledger)
     lives(work, int(size["environments"]), size["seconds"], cancels=True)
@@ -221,7 +237,7 @@ def crash(arena: Arena, work: Work, size: Size) -> Result:
         work.wait(5)
     stopping.set()
     thread.join()
-    for name in POINTS:
+    for name in fired:
         (arena.crashes / name).unlink(missing_ok=True)
     work.wait(max(0.1, until - time.monotonic()))
     found = verdict(arena, work)
@@ -233,7 +249,7 @@ def crash(arena: Arena, work: Work, size: Size) -> Result:
 
 
 def _lines(ledger: Path) -> list[str]:
-    return ledger.read_text().splitlines() if ledger.exists() else []
+    return [path.name.partition(".")[0] for path in ledger.iterdir()]
 
 
 def _runs(ledger: Path) -> dict[str, float]:
