@@ -88,6 +88,7 @@ def create(
     version = template_queries.resolve(by, template, major, minor)
     account_id = account_of(proton_service_role_arn, account_id)
     _check_component_role(component_role_arn, account_id)
+    _check_codebuild_role(codebuild_role_arn, account_id)
     document = specs.read(spec, "environment")
     inputs = specs.environment_inputs(document, version)
     with transaction.atomic():
@@ -215,6 +216,18 @@ def _set_roles(environment: Environment, **roles: str | None) -> None:
         setattr(environment, name, arn)
     if given:
         environment.save(update_fields=list(given))
+
+
+def _check_codebuild_role(role_arn: str, account_id: str) -> None:
+    """CodeBuild takes roles of its own account only. Raises Invalid."""
+    match = ROLE_ARN.fullmatch(role_arn)
+    message = ""
+    if role_arn and not match:
+        message = "Give the role's whole ARN, such as arn:aws:iam::123456789012:role/codebuild."
+    elif match and match[2] != account_id:
+        message = f"CodeBuild runs in account {account_id}: the role must be of that account."
+    if message:
+        raise Invalid(message, [Problem("/codebuild_role_arn", message)])
 
 
 def delete(*, by: User, environment: Environment) -> Environment:

@@ -88,6 +88,7 @@ def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
         "team": found.team.name if found.team else "",
         "proton_service_role_arn": found.proton_service_role_arn,
         "component_role_arn": found.component_role_arn,
+        "codebuild_role_arn": found.codebuild_role_arn,
     }
     form = EnvironmentEdit(request.POST or None, initial=kept)
     problems = []
@@ -102,6 +103,7 @@ def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
                 team=Team.objects.filter(name=details["team"]).first(),
                 proton_service_role_arn=details["proton_service_role_arn"],
                 component_role_arn=details["component_role_arn"],
+                codebuild_role_arn=details.get("codebuild_role_arn"),
             )
         except Invalid as wrong:
             problems = list(wrong.problems)

@@ -5,6 +5,7 @@ from tests.faults.rows import (
     backups,
     broker,
     clients,
+    commands,
     database,
     processes,
     provider,
@@ -17,5 +18,5 @@ from tests.faults.rows import (
 )
 
 DATABASE = (database, processes, versions, backups)
-MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, *DATABASE)
+MODULES = (workers, broker, provider, clients, commands, wire, attacks, rights, secrets, simulation, *DATABASE)
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
