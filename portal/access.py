@@ -12,6 +12,7 @@ from portal.models import (
     Deployment,
     Draft,
     Environment,
+    EnvironmentAccountConnection,
     Service,
     ServiceInstance,
     ServicePipeline,
@@ -20,12 +21,13 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from portal.queries import deployments, environments, services
+from portal.queries import connections, deployments, environments, services
 from portal.queries.rights import may_change, require, require_change, whom_to_ask
 from portal.queries.templates import may_use_drafts
 
 __all__ = [
     "access_key",
+    "connection",
     "deployment",
     "draft",
     "environment",
@@ -98,6 +100,20 @@ def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment
         raise NotFound(f"deployment {id} does not exist") from None
     found = deployments.visible_to(user).defer(None).filter(pk=key).first()
     return _checked(user, found, f"deployment {id} does not exist", write)
+
+
+def connection(
+    user: User, id: UUID | str, *, account_id: str = "", write: bool = False
+) -> EnvironmentAccountConnection:
+    """With ``account_id``, only where that account is one of its sides: to others it does not exist."""
+    missing = f"environment account connection {id} does not exist"
+    try:
+        key = id if isinstance(id, UUID) else UUID(id)
+    except ValueError:
+        raise NotFound(missing) from None
+    rows = connections.visible_to(user)
+    rows = connections.of_account(rows, account_id) if account_id else rows
+    return _checked(user, rows.filter(pk=key).first(), missing, write)
 
 
 def draft(user: User, id: UUID | str) -> Draft:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from portal import engines
-from portal.actions import contexts, rendering, specs, versions
+from portal.actions import contexts, places, rendering, specs, versions
 from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
@@ -16,7 +16,7 @@ from portal.queries import templates as template_queries
 from portal.queries.rights import may_change
 from provisioning.changes import DiffLine, diff_text
 from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
-from provisioning.engines.base import EngineUnavailable, Job, PlannedChange, Target
+from provisioning.engines.base import EngineUnavailable, Job, PlannedChange
 from provisioning.problems import Problem, ProblemsFound
 from provisioning.spec import dump_spec
 
@@ -225,11 +225,14 @@ def _planned(target: Changed, text: str) -> tuple[tuple[PlannedChange, ...], str
     last: Deployment | None = target.deployed
     if last is None or last.engine == "none":
         return (), ""
+    place = places.of_deployments([last]).get(last.pk)
+    if place is None:
+        return (), f"Account {last.account_id} cannot be entered: its account connection is not in force."
     job = Job(
         deployment=str(last.pk),
         intent="apply",
         name=last.external_name,
-        target=Target(last.account_id, last.region, last.role_arn, last.external_id),
+        target=place,
         template=text,
         tags=contexts.tags(target),
         identifier=last.identifier,

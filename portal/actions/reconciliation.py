@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import audit
+from portal.actions import audit, places
 from portal.enums import RUNNING, DeploymentPhase
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline
 from provisioning.engines.base import EngineUnavailable
@@ -48,7 +48,9 @@ def differences(*, clock_skew: float = CLOCKS_DIFFER) -> list[Difference]:
         Difference("under way", row.target_arn, f"{row.kind} {row.pk}, {DeploymentPhase(row.phase).label.lower()}")
         for row in running
     ]
-    for place in _places():
+    reached, shut = _places()
+    found += [Difference("unreadable", " ".join(where), "its account connection is not in force") for where in shut]
+    for place in reached:
         try:
             stacks = tagged_stacks(engines.sessions(), place, settings.PORTAL_ACCOUNT_ID)
         except EngineUnavailable as trouble:
@@ -74,13 +76,17 @@ def _deployed() -> dict[str, Deployment]:
     return {row.identifier: row for row in rows}
 
 
-def _places() -> list[Place]:
-    """Each account and region once, with the role of its latest deployment."""
-    found: dict[tuple[str, str], Place] = {}
-    rows = Deployment.objects.filter(engine="cloudformation").order_by("created_at")
-    for account, region, role, external_id in rows.values_list("account_id", "region", "role_arn", "external_id"):
-        found[account, region] = Place(account, region, role, external_id)
-    return [found[key] for key in sorted(found)]
+def _places() -> tuple[list[Place], list[tuple[str, str]]]:
+    """Each account and region once, as its latest deployment that still has a way in goes there; and those without."""
+    rows = list(
+        Deployment.objects.filter(engine="cloudformation")
+        .order_by("created_at")
+        .only("account_id", "region", "role_arn", "external_id", "environment_name")
+    )
+    known = places.of_deployments(rows)
+    found = {(row.account_id, row.region): known[row.pk] for row in rows if row.pk in known}
+    shut = {(row.account_id, row.region) for row in rows} - set(found)
+    return [found[key] for key in sorted(found)], sorted(shut)
 
 
 def _compare(expected: dict[str, Deployment], here: dict[str, FoundStack], skew: timedelta) -> Iterable[Difference]:

@@ -19,7 +19,7 @@ from portal import engines
 from portal.actions import claims, contexts, heartbeats, rendering
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
-from portal.actions.targets import part_of, target_of
+from portal.actions.targets import part_of, target_of, where
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Deployment, Environment, ServiceInstance
@@ -71,6 +71,9 @@ def _begin(deployment: Deployment) -> None:
     reason = _lost_right(deployment)
     if reason:
         return finish(deployment, Outcome("failed", reason=reason, next_action="retry"))
+    reason = _shut_out(deployment)
+    if reason:
+        return finish(deployment, Outcome("failed", reason=reason, next_action="retry"))
     phase = DeploymentPhase.APPLYING if deployment.kind == DeploymentKind.DELETE else DeploymentPhase.RENDERING
     return claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
 
@@ -83,6 +86,24 @@ def _lost_right(deployment: Deployment) -> str:
     if may_change(deployment.actor, target):
         return ""
     return f"{deployment.actor_name}, who asked for this, may not change {target} any more. Ask {whom_to_ask(target)}."
+
+
+def _shut_out(deployment: Deployment) -> str:
+    """Why its account cannot be entered any more, or "": roles and connections change while a deployment waits.
+
+    The row keeps the role and external id of now.
+    """
+    target = target_of(deployment)
+    if target is None:
+        return "" if not deployment.external_id else "The target is gone, and its account connection with it."
+    try:
+        now = where(target, deployment.engine)
+    except PortalError as refusal:
+        return refusal.message
+    changed = {name: now[name] for name in ("role_arn", "external_id") if getattr(deployment, name) != now[name]}
+    if changed:
+        claims.record(deployment, **changed)
+    return ""
 
 
 def _render(deployment: Deployment) -> None:
@@ -148,6 +169,10 @@ def _job(deployment: Deployment) -> Job:
 
 
 def _advance(deployment: Deployment) -> None:
+    if deployment.external_id and (reason := _shut_out(deployment)):
+        if deployment.intent_at is None:
+            return finish(deployment, Outcome("failed", reason=reason, next_action="retry"))
+        return _park(deployment, f"{reason} What was begun goes on in AWS, and its end cannot be seen from here.")
     job = _job(deployment)
     if deployment.intent_at is None:
         claims.record(deployment, intent_at=Now())

@@ -106,7 +106,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             due_at=Now(),
             doing="Waiting for a worker",
             **named_by,
-            **where(target),
+            **where(target, fields["engine"]),
             **fields,
         ),
         f"A deployment of {target} is running. Wait for its end, or cancel it.",

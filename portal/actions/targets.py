@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from portal.actions import places
 from portal.enums import DeploymentTargetType
 from portal.errors import Invalid
 from portal.models import (
@@ -20,19 +21,25 @@ Target = Environment | ServiceInstance | ServicePipeline
 ENGINES_HERE = {"cloudformation"}
 
 
-def where(target: Target) -> dict[str, str]:
-    """Account, region and role that a target deploys with. Pipelines go to the management account."""
+def where(target: Target, engine: str) -> dict[str, str]:
+    """Account, region, role and external id that a target deploys with now. Pipelines go to the management account.
+
+    Raises Invalid when there is no way into the account; the engine "none" needs none.
+    """
     if isinstance(target, ServicePipeline):
         return {
             "account_id": settings.PORTAL_ACCOUNT_ID,
             "region": settings.PORTAL_REGION,
             "role_arn": AccountSettings.get().pipeline_service_role_arn,
+            "external_id": "",
         }
     environment = target if isinstance(target, Environment) else target.environment
+    role_arn, external_id = ("", "") if engine == "none" else places.entry(environment)
     return {
         "account_id": environment.target_account_id,
         "region": environment.region,
-        "role_arn": environment.proton_service_role_arn,
+        "role_arn": role_arn,
+        "external_id": external_id,
     }
 
 

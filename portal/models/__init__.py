@@ -3,6 +3,7 @@
 from portal.models.accounts import AccountSettings, AwsAccount
 from portal.models.audit import AuditEvent
 from portal.models.bundles import Bundle
+from portal.models.connections import EnvironmentAccountConnection
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
 from portal.models.environments import Environment
@@ -23,6 +24,7 @@ __all__ = [
     "DeploymentEvent",
     "Draft",
     "Environment",
+    "EnvironmentAccountConnection",
     "Output",
     "ProvisionedResource",
     "Service",

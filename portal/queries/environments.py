@@ -8,7 +8,9 @@ from portal.queries.deployments import HEAVY_OF_TARGETS
 
 def visible_to(user: User) -> QuerySet[Environment]:
     """Everyone who is signed in may read; lists and single rows come from here alike."""
-    rows = Environment.objects.select_related("template", "version__template", "latest__version", "deployed", "team")
+    rows = Environment.objects.select_related(
+        "template", "version__template", "latest__version", "deployed", "team", "connection"
+    )
     rows = rows.defer(*HEAVY_OF_TARGETS)
     return rows if user.is_authenticated and user.is_active else rows.none()
 

@@ -6,11 +6,13 @@ from typing import Literal
 from django.db.models import TextChoices
 
 from portal.enums import (
+    ConnectVerdict,
     DeploymentKind,
     DeploymentPhase,
     DeploymentStatus,
     DeploymentTargetType,
     DeploymentUpdateType,
+    EnvironmentAccountConnectionStatus,
     Provisioning,
     Role,
     ServiceStatus,
@@ -61,6 +63,14 @@ LOOKS: dict[TextChoices, tuple[str, Tone]] = {
     DeploymentKind.CREATE: ("plus", "quiet"),
     DeploymentKind.UPDATE: ("refresh", "quiet"),
     DeploymentKind.DELETE: ("trash", "quiet"),
+    EnvironmentAccountConnectionStatus.PENDING: ("clock", "warn"),
+    EnvironmentAccountConnectionStatus.CONNECTED: ("plug-connected", "good"),
+    EnvironmentAccountConnectionStatus.REJECTED: ("ban", "quiet"),
+    ConnectVerdict.SAFE: ("shield-check", "good"),
+    ConnectVerdict.OPEN: ("lock-open", "bad"),
+    ConnectVerdict.CLOSED: BAD,
+    ConnectVerdict.UNCHECKED: ("shield-question", "quiet"),
+    ConnectVerdict.NOTHING: ("minus", "quiet"),
     DeploymentPhase.QUEUED: ("clock", "busy"),
     DeploymentPhase.RENDERING: ("file-code", "busy"),
     DeploymentPhase.APPLYING: BUSY,
