@@ -46,8 +46,10 @@ def _command(*words: str, **options: str) -> str:
     return " \\\n  ".join(parts)
 
 
-def create_command(template: Template, version: TemplateVersion, name: str, spec: str, description: str = "") -> str:
-    """The ``aws proton`` command that makes the same environment or service."""
+def create_command(
+    template: Template, version: TemplateVersion, name: str, spec: str, description: str = "", **more: str
+) -> str:
+    """The ``aws proton`` command that makes the same environment or service; ``more`` are its other options."""
     word = "create-environment" if template.kind == "ENVIRONMENT" else "create-service"
     return _command(
         word,
@@ -56,6 +58,7 @@ def create_command(template: Template, version: TemplateVersion, name: str, spec
         template_name=template.name,
         template_major_version=str(version.major),
         template_minor_version=str(version.minor),
+        **more,
         spec=spec,
     )
 

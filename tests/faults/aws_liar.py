@@ -83,7 +83,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Trust:
-    """Who may assume a role: accounts of the callers, and the external id they must send ("" for none)."""
+    """Who may assume a role: accounts of the callers, and the external id they must send ("" asks for none)."""
 
     accounts: frozenset[str]
     external_id: str = ""
@@ -242,7 +242,8 @@ class Liar:
         role = form.get("RoleArn", "")
         trust = self.trusts.get(role)
         caller = self._roles.get(call.key, "").split(":")[4:5] or [call.key]
-        if trust is None or caller[0] not in trust.accounts or trust.external_id != form.get("ExternalId", ""):
+        wrong = trust is not None and trust.external_id not in ("", form.get("ExternalId", ""))
+        if trust is None or caller[0] not in trust.accounts or wrong:
             raise Refusal("AccessDenied", f"User is not authorized to perform: sts:AssumeRole on resource: {role}", 403)
         reply = self.stacks.upstream.ask(call)
         match = re.search(rb"<AccessKeyId>([^<]+)<", reply.body)
