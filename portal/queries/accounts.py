@@ -11,7 +11,7 @@ from portal.queries.usage import Summary, UsageRow, summary
 
 
 def names() -> dict[str, str]:
-    """{account id: its name or ""}, by id: the management account, named ones, those of environments and connections."""
+    """{account id: its name or ""}, by id: the management account, named ones, and those in use or connected."""
     found = dict.fromkeys([settings.PORTAL_ACCOUNT_ID], "")
     connected = EnvironmentAccountConnection.objects.filter(deleted_at__isnull=True).order_by()
     used = Environment.objects.order_by().values_list("target_account_id", flat=True)

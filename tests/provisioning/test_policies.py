@@ -30,7 +30,11 @@ def faults(text: str) -> list[str]:
             found.append("every action")
         if wide and called != ["cloudformation.amazonaws.com"]:
             found.append(f"{wide} without CloudFormation between")
-        if "*" in resources and not called and any(not action.partition(":")[2].startswith(READS) for action in actions):
+        if (
+            "*" in resources
+            and not called
+            and any(not action.partition(":")[2].startswith(READS) for action in actions)
+        ):
             found.append(f"{actions} changes everything")
         if "iam:PassRole" in actions and "*" in resources:
             found.append("passes every role")

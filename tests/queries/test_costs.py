@@ -6,7 +6,18 @@ from django.test.utils import CaptureQueriesContext
 
 from portal.enums import TemplateKind
 from portal.models import Environment, Service, ServiceInstance, Template, User
-from portal.queries import accounts, audit, deployments, distances, environments, people, services, templates, usage
+from portal.queries import (
+    accounts,
+    audit,
+    connections,
+    deployments,
+    distances,
+    environments,
+    people,
+    services,
+    templates,
+    usage,
+)
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +33,9 @@ def fill(count: int) -> None:
     for index in range(count):
         team = rows.team()
         by = rows.person(teams=[team])
-        home = rows.environment(of=versions[0], team=team, by=by)
+        name = f"home{count}-{index}"
+        connection = rows.connection(name, account_id=f"{count}{index}{'0' * 10}")
+        home = rows.environment(name, of=versions[0], team=team, by=by, connection=connection)
         spec = rows.service_spec(home.name, *(f"i{number}" for number in range(count)))
         rows.service(of=piped[index], spec=spec, by=by)
 
@@ -53,6 +66,11 @@ LISTS = {
     "distances": lambda user: distances.distances_of((row, row.template) for row in environments.visible_to(user)),
     "people": lambda user: [(row.username, list(row.teams.all())) for row in people.people()],
     "teams": lambda user: [(row.member_count, row.service_count, row.environment_count) for row in people.teams()],
+    "connections": lambda user: [
+        (row.environment, row.requested_by) for row in connections.received(user, "123456789012")
+    ],
+    "services in use": lambda user: connections.services_in_use(),
+    "assumed roles": lambda user: connections.assumed_roles(),
     "audit": lambda user: [str(row.actor) for row in audit.recent()],
 }
 
