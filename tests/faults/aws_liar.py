@@ -110,6 +110,7 @@ class Liar:
     entries: list[Entry] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     trusts: dict[str, Trust] = field(default_factory=dict)
+    assumed: list[str] = field(default_factory=list)  # roles, each time that a session was handed out
     asked: list[tuple[float, str, str, str]] = field(default_factory=list)  # (time, action, stack, access key) of each
 
     def __post_init__(self) -> None:
@@ -250,6 +251,7 @@ class Liar:
         if match:
             with self._lock:
                 self._roles[match[1].decode()] = role
+                self.assumed.append(role)
         return reply
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
