@@ -10,44 +10,44 @@ from portal.models import AccountSettings, Bundle, Environment, EnvironmentAccou
 from provisioning import policies
 from provisioning.archives import read_archive
 
-Connections = QuerySet[EnvironmentAccountConnection]
 
-
-def visible_to(user: User) -> Connections:
+def visible_to(user: User) -> QuerySet[EnvironmentAccountConnection]:
     """Everyone who is signed in may read; lists and single rows come from here alike."""
     rows = EnvironmentAccountConnection.objects.filter(deleted_at__isnull=True)
     rows = rows.select_related("environment", "requested_by")
     return rows if user.is_authenticated and user.is_active else rows.none()
 
 
-def of_account(rows: Connections, account_id: str) -> Connections:
+def of_account(rows: QuerySet[EnvironmentAccountConnection], account_id: str) -> QuerySet[EnvironmentAccountConnection]:
     """Those that the account is a side of."""
     return rows.filter(Q(management_account_id=account_id) | Q(environment_account_id=account_id))
 
 
-def received(user: User, account_id: str) -> Connections:
+def received(user: User, account_id: str) -> QuerySet[EnvironmentAccountConnection]:
     """What a management account was asked for (requestedBy MANAGEMENT_ACCOUNT)."""
     return visible_to(user).filter(management_account_id=account_id)
 
 
-def sent(user: User, account_id: str) -> Connections:
+def sent(user: User, account_id: str) -> QuerySet[EnvironmentAccountConnection]:
     """What an environment account asked for (requestedBy ENVIRONMENT_ACCOUNT)."""
     return visible_to(user).filter(environment_account_id=account_id)
 
 
-def filtered(rows: Connections, *, environment_name: str = "", statuses: Iterable[str] = ()) -> Connections:
+def filtered(
+    rows: QuerySet[EnvironmentAccountConnection], *, environment_name: str = "", statuses: Iterable[str] = ()
+) -> QuerySet[EnvironmentAccountConnection]:
     """Empty values filter nothing."""
     wanted = list(statuses)
     rows = rows.filter(environment_name=environment_name) if environment_name else rows
     return rows.filter(status__in=wanted) if wanted else rows
 
 
-def free(user: User) -> Connections:
+def free(user: User) -> QuerySet[EnvironmentAccountConnection]:
     """In force, and no environment uses them: what a new environment may be made with."""
     return visible_to(user).filter(status=EnvironmentAccountConnectionStatus.CONNECTED, environment__isnull=True)
 
 
-def others_for(user: User, environment: Environment) -> Connections:
+def others_for(user: User, environment: Environment) -> QuerySet[EnvironmentAccountConnection]:
     """In force for the same account and name: what an environment may change to, the present one included."""
     rows = visible_to(user).filter(
         status=EnvironmentAccountConnectionStatus.CONNECTED,
@@ -81,9 +81,9 @@ def _texts(contents: Iterable[bytes]) -> Iterable[str]:
 
 
 def assumed_roles() -> list[str]:
-    """Every role that the portal assumes today, for the policy of its own identity."""
-    connected = EnvironmentAccountConnection.objects.filter(
-        deleted_at__isnull=True, status=EnvironmentAccountConnectionStatus.CONNECTED
+    """Every role that the portal assumes or is to test, for the policy of its own identity."""
+    connected = EnvironmentAccountConnection.objects.filter(deleted_at__isnull=True).exclude(
+        status=EnvironmentAccountConnectionStatus.REJECTED
     )
     found = {role for pair in connected.values_list("role_arn", "component_role_arn") for role in pair}
     own = Environment.objects.filter(connection__isnull=True)

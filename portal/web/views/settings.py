@@ -69,7 +69,7 @@ def _documents() -> list[PolicyDocument]:
     ]
     portal = policies.portal_policy(connections.assumed_roles())
     if portal:
-        about = "Of the role or user that the portal runs as: every role that it assumes today"
+        about = "Of the role or user that the portal runs as: every role that it assumes, or is to test"
         found.append(PolicyDocument("portal", "What the portal's own identity may do", about, portal))
     return found
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tests.faults.arena import Arena
@@ -83,20 +84,20 @@ def _attempts(
     for turn, role in enumerate(roles):
         name = f"a{number}-{turn}"
         found += [
-            lambda name=name, role=role: work.create(name, account_id="", proton_service_role_arn=role),
-            lambda name=name, role=role: work.create(name, account_id="", component_role_arn=role),
-            lambda name=name, role=role: work.create(name, account_id=theirs, proton_service_role_arn=role),
-            lambda role=role: accounts.update_settings(by=by, pipeline_service_role_arn=role),
-            lambda name=name, role=role: _request(by, mine, name, role),
-            lambda name=name, role=role: _request(by, mine, name, own, component_role_arn=role),
+            partial(work.create, name, account_id="", proton_service_role_arn=role),
+            partial(work.create, name, account_id="", component_role_arn=role),
+            partial(work.create, name, account_id=theirs, proton_service_role_arn=role),
+            partial(accounts.update_settings, by=by, pipeline_service_role_arn=role),
+            partial(_request, by, mine, name, role),
+            partial(_request, by, mine, name, own, component_role_arn=role),
         ]
     found += [  # the connection of the others, for another name or as if it were one's own
-        lambda: work.create(f"b{number}", account_id="", connection=connected),
-        lambda: connections.update_roles(by=by, account_id=mine, connection=connected, role_arn=roles[1]),
-        lambda: connections.delete(by=by, account_id=mine, connection=connected),
+        partial(work.create, f"b{number}", account_id="", connection=connected),
+        partial(connections.update_roles, by=by, account_id=mine, connection=connected, role_arn=roles[1]),
+        partial(connections.delete, by=by, account_id=mine, connection=connected),
     ]
     for kind in ("none", "wrong", "shared"):
-        found.append(lambda kind=kind: _badly_guarded(liar, by, mine, theirs, roles[0], f"{kind}{number}"))
+        found.append(partial(_badly_guarded, liar, by, mine, theirs, roles[0], f"{kind}{number}"))
     return found
 
 
