@@ -103,15 +103,18 @@ def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment
 
 
 def connection(
-    user: User, id: UUID | str, *, account_id: str = "", write: bool = False
+    user: User, id: UUID | str, *, account_id: str = "", write: bool = False, with_deleted: bool = False
 ) -> EnvironmentAccountConnection:
-    """With ``account_id``, only where that account is one of its sides: to others it does not exist."""
+    """With ``account_id``, only where that account is one of its sides: to others it does not exist.
+
+    ``with_deleted`` finds one that was deleted, too, so that a repeated deletion can return it.
+    """
     missing = f"environment account connection {id} does not exist"
     try:
         key = id if isinstance(id, UUID) else UUID(id)
     except ValueError:
         raise NotFound(missing) from None
-    rows = connections.visible_to(user)
+    rows = connections.visible_to(user, with_deleted=with_deleted)
     rows = connections.of_account(rows, account_id) if account_id else rows
     return _checked(user, rows.filter(pk=key).first(), missing, write)
 

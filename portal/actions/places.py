@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from portal.actions.roles import account_of
+from portal.enums import DeploymentTargetType
 from portal.errors import Invalid
 from portal.models import Deployment, Environment
 from provisioning.engines.base import Target as Place
@@ -19,14 +20,15 @@ def _no_way_in(message: str) -> Invalid:
     return Invalid(message, [Problem(CONNECTION, message)])
 
 
-def entry(environment: Environment) -> tuple[str, str]:
+def entry(environment: Environment, *, component: bool = False) -> tuple[str, str]:
     """The role and external id that its account is entered with; ("", "") is the portal's own credentials.
 
-    Raises Invalid when there is no way in: its connection is gone, not accepted, or has no role.
+    ``component``: by the role that components are deployed with. Raises Invalid when there is no way in: its
+    connection is gone, not accepted, or has no such role.
     """
     connection = environment.connection
     if connection is None:
-        role = environment.proton_service_role_arn
+        role = environment.component_role_arn if component else environment.proton_service_role_arn
         if role and account_of(role) != settings.PORTAL_ACCOUNT_ID:
             raise _no_way_in(f"{environment} names a role of another account: that needs an account connection.")
         return role, ""
@@ -37,9 +39,11 @@ def entry(environment: Environment) -> tuple[str, str]:
         )
     if not connection.is_usable:
         raise _no_way_in(f"The account connection of {environment} is {connection.get_status_display().lower()}.")
-    if not connection.role_arn:
-        raise _no_way_in(f"The account connection of {environment} has no role to provision with. Give it one.")
-    return connection.role_arn, connection.external_id
+    role = connection.component_role_arn if component else connection.role_arn
+    if not role:
+        lacks = "component role" if component else "role to provision with"
+        raise _no_way_in(f"The account connection of {environment} has no {lacks}. Give it one.")
+    return role, connection.external_id
 
 
 def of_deployments(deployments: Iterable[Deployment]) -> dict[UUID, Place]:
@@ -58,7 +62,7 @@ def of_deployments(deployments: Iterable[Deployment]) -> dict[UUID, Place]:
             if environment is None or environment.target_account_id != row.account_id:
                 continue
             try:
-                role, external_id = entry(environment)
+                role, external_id = entry(environment, component=row.target_type == DeploymentTargetType.COMPONENT)
             except Invalid:
                 continue
         found[row.pk] = Place(row.account_id, row.region, role, external_id)

@@ -81,7 +81,7 @@ def _places() -> tuple[list[Place], list[tuple[str, str]]]:
     rows = list(
         Deployment.objects.filter(engine="cloudformation")
         .order_by("created_at")
-        .only("account_id", "region", "role_arn", "external_id", "environment_name")
+        .only("account_id", "region", "role_arn", "external_id", "environment_name", "target_type")
     )
     known = places.of_deployments(rows)
     found = {(row.account_id, row.region): known[row.pk] for row in rows if row.pk in known}

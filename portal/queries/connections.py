@@ -11,10 +11,13 @@ from provisioning import policies
 from provisioning.archives import read_archive
 
 
-def visible_to(user: User) -> QuerySet[EnvironmentAccountConnection]:
-    """Everyone who is signed in may read; lists and single rows come from here alike."""
-    rows = EnvironmentAccountConnection.objects.filter(deleted_at__isnull=True)
-    rows = rows.select_related("environment", "requested_by")
+def visible_to(user: User, *, with_deleted: bool = False) -> QuerySet[EnvironmentAccountConnection]:
+    """Everyone who is signed in may read; lists and single rows come from here alike.
+
+    ``with_deleted`` is for repeated deletions, which return what was deleted.
+    """
+    rows = EnvironmentAccountConnection.objects.select_related("environment", "requested_by")
+    rows = rows if with_deleted else rows.filter(deleted_at__isnull=True)
     return rows if user.is_authenticated and user.is_active else rows.none()
 
 

@@ -5,11 +5,12 @@ import re
 import pytest
 from botocore.loaders import Loader
 
-from portal import quotas
-from portal.actions import accounts, connections, environments
-from portal.enums import EnvironmentAccountConnectionStatus, Role
+from portal import access, quotas
+from portal.actions import accounts, connections, environments, places
+from portal.enums import EnvironmentAccountConnectionStatus, Role, TemplateKind
 from portal.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded, Unavailable
-from portal.models import AuditEvent, Environment, EnvironmentAccountConnection
+from portal.models import AuditEvent, Environment, EnvironmentAccountConnection, Service
+from portal.queries import connections as queries
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -230,6 +231,27 @@ def test_the_test_itself_changes_nothing_else(checking_aws):
     assert tested.last_modified_at == made.last_modified_at
 
 
+def test_deleting_twice_is_once_and_the_row_can_still_be_found_for_that():
+    made, by = ask(), rows.person()
+    first = connections.delete(by=by, account_id=OTHER, connection=made)
+    found = access.connection(by, made.pk, account_id=OTHER, with_deleted=True)
+    again = connections.delete(by=by, account_id=OTHER, connection=found)
+    assert again.deleted_at == first.deleted_at
+    assert AuditEvent.objects.filter(action="connection.delete").count() == 1
+    with pytest.raises(NotFound):
+        access.connection(by, made.pk)
+
+
+def test_a_connection_is_visible_to_its_sides_only():
+    made, by = ask(), rows.person(role=Role.VIEWER)
+    assert [access.connection(by, made.pk, account_id=side) for side in (MANAGEMENT, OTHER)] == [made, made]
+    with pytest.raises(NotFound):
+        access.connection(by, str(made.pk), account_id="999999999999")
+    with pytest.raises(NotFound):
+        access.connection(by, "not-an-id")
+    assert list(queries.received(by, OTHER)) == list(queries.sent(by, MANAGEMENT)) == []
+
+
 # Changing roles
 
 
@@ -387,6 +409,25 @@ def test_a_connection_without_a_role_provisions_nothing_with_cloudformation(simu
     with pytest.raises(Invalid, match="has no role to provision with"):
         create(connection=rows.connection("prod", role_arn=""))
     assert not Environment.objects.exists()
+
+
+def test_components_have_a_role_of_their_own(simulated):
+    made = create(connection=rows.connection("prod", component_role_arn=COMPONENTS))
+    assert places.entry(made, component=True) == (COMPONENTS, made.connection.external_id)
+    made.connection.component_role_arn = ""
+    with pytest.raises(Invalid, match="has no component role"):
+        places.entry(made, component=True)
+    own = f"arn:aws:iam::{MANAGEMENT}:role/components"
+    assert places.entry(create("dev", component_role_arn=own), component=True) == (own, "")
+
+
+def test_a_service_is_not_made_in_an_environment_without_access(simulated):
+    made = home(simulated)
+    of = rows.version(rows.template(TemplateKind.SERVICE), compatible=[made.template])
+    connections.delete(by=rows.person(), account_id=OTHER, connection=made.connection)
+    with pytest.raises(Invalid, match="connection of prod was deleted"):
+        rows.service("web", of=of, spec=rows.service_spec("prod"))
+    assert not Service.objects.exists()
 
 
 def test_a_connection_serves_a_new_environment_when_the_old_one_is_gone(simulated):
