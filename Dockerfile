@@ -25,7 +25,8 @@ RUN export DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory: \
     && /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin deuteron
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin deuteron \
+    && install --directory --owner=10001 --mode=0700 /var/lib/deuteron/audit
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=portal.settings PORT=8000
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv

@@ -9,7 +9,7 @@ export PORT DATA_DIR
 
 PYTHON := .venv/bin/python
 OWN_ASSETS := $(shell find static/css static/js static/img templates portal/web portal/templatetags -type f 2>/dev/null | grep -E '\.(css|js|svg|png|ico|woff2|html|py)$$')
-DATABASE_TESTS := tests/actions tests/queries tests/rules tests/web
+DATABASE_TESTS := tests/actions tests/queries tests/rules tests/web tests/wire
 TOOLING := DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory:
 
 .PHONY: help run setup test soak bench check format lock browser

@@ -3,9 +3,13 @@
 What is invisible is NotFound; what is visible but not allowed is Forbidden, with whom to ask.
 """
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.conf import settings
+
+from portal import arns
 from portal.errors import NotFound
 from portal.models import (
     AccessKey,
@@ -27,6 +31,7 @@ from portal.queries.templates import may_use_drafts
 
 __all__ = [
     "access_key",
+    "by_arn",
     "connection",
     "deployment",
     "draft",
@@ -139,3 +144,30 @@ def access_key(user: User, key_id: str) -> AccessKey:
     if found is not None and not may_change(user, found):
         found = None
     return _checked(user, found, f"there is no access key {key_id}", False)
+
+
+def by_arn(user: User, arn: str, *, write: bool = False) -> Any:
+    """The row that an ARN names, by the rules of its kind. Raises NotFound for an ARN of another account or kind."""
+    parsed = arns.parse(arn)
+    if parsed is not None and parsed.kind == "connection":  # of the environment account, which asked for it
+        found = connection(user, parsed.names[0], account_id=parsed.account_id, write=write)
+        if found.environment_account_id == parsed.account_id:
+            return found
+    if parsed is None or parsed.kind not in _BY_KIND or parsed.account_id != settings.PORTAL_ACCOUNT_ID:
+        raise NotFound(f"{arn} does not exist")
+    return _BY_KIND[parsed.kind](user, *parsed.names, write=write)
+
+
+def _version_of(user: User, kind: str, name: str, major: str, minor: str, *, write: bool = False) -> TemplateVersion:
+    return template_version(user, kind, name, int(major), int(minor), write=write)
+
+
+_BY_KIND: dict[str, Callable[..., Any]] = {
+    "template": template,
+    "template_version": _version_of,
+    "environment": environment,
+    "service": service,
+    "service_instance": service_instance,
+    "service_pipeline": service_pipeline,
+    "deployment": deployment,
+}

@@ -3,13 +3,14 @@
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from portal import logs
 
@@ -64,18 +65,35 @@ def _then_forget(under_way: set[Any], model: Any, drive: Callable[[Any], None], 
         under_way.discard((model, pk))
 
 
+def _keep_house() -> None:
+    from portal.actions import housekeeping
+
+    close_old_connections()
+    try:
+        housekeeping.keep_house()
+    finally:
+        close_old_connections()
+
+
 def _forever(stop: threading.Event, threads: int) -> None:
+    from portal.actions.housekeeping import EVERY_SECONDS
+
     under_way: set[Any] = set()
+    house_at = time.monotonic() + EVERY_SECONDS * random.random()  # noqa: S311 (jitter, not a secret)
     with ThreadPoolExecutor(threads, thread_name_prefix="drive") as pool:
         while not stop.wait(settings.POLL_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311 (jitter, not a secret)
             close_old_connections()
             try:
+                if time.monotonic() >= house_at:
+                    house_at = time.monotonic() + EVERY_SECONDS
+                    pool.submit(_keep_house)
                 for model, drive, pk in due():
                     if (model, pk) not in under_way and len(under_way) < 2 * threads:
                         under_way.add((model, pk))
                         pool.submit(_then_forget, under_way, model, drive, pk)
             except Exception:
                 log.exception("looking for due rows failed; trying again")
+    connections.close_all()
 
 
 def start(threads: int = 4) -> threading.Event:

@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.web.machines.RequestMiddleware",
+    "portal.wire.gateway.WireMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -211,6 +212,9 @@ CELERY_BEAT_SCHEDULE = {
 
 LEASE_SECONDS = env_number("LEASE_SECONDS", 30)  # a worker that says nothing for this long has lost its row
 POLL_SECONDS = env_number("POLL_SECONDS", 1)  # how often each worker looks for rows that are due
+WIRE_RATE = env_number("WIRE_RATE", 200)  # calls a second of one access key, in each web process; 0: any number
+WIRE_BURST = env_number("WIRE_BURST", 400)  # calls that it may make at once
+AUDIT_EXPORT = Path(os.environ.get("AUDIT_EXPORT") or DATA_DIR / "audit")  # where the ends of the audit chain are noted
 MAX_STEP_FAILURES = int(env_number("MAX_STEP_FAILURES", 20))  # then a deployment asks for attention
 
 LOGGING = logs.configuration(

@@ -1,5 +1,6 @@
 """People, teams and access keys."""
 
+import re
 import secrets
 import string
 from collections.abc import Iterable
@@ -11,15 +12,16 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.text import slugify
 
+from portal import vault
 from portal.actions import audit
 from portal.actions.names import check_name, unless_taken
 from portal.enums import Role
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.models import AccessKey, Team, User
-from portal.secrets import encrypt
 from provisioning.problems import Problem
 
 KEYS_PER_PERSON = 2
+ACCOUNT_ID = re.compile(r"\d{12}", re.ASCII)
 
 
 def _only_admins(by: User) -> None:
@@ -130,25 +132,43 @@ def delete_team(*, by: User, team: Team) -> None:
         team.delete()
 
 
-def create_access_key(*, by: User, user: User, account_id: str = "") -> tuple[AccessKey, str]:
-    """A key and its secret, which is shown this once. Two per person, so that they can be rotated."""
-    _own_or_admin(by, user.pk)
-    secret = secrets.token_urlsafe(30)
-    key_id = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+def new_key_id(prefix: str = "AKIA") -> str:
+    return prefix + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+
+
+def create_access_key(*, by: User | None, user: User, account_id: str = "") -> tuple[AccessKey, str]:
+    """A key and its secret, which is shown this once. Two per person, so that they can be rotated.
+
+    ``account_id`` is the AWS account that its calls come from, the management account when empty; another one is for
+    platform engineers to say. By None: those who may run commands on the server. Raises Forbidden, Invalid, Conflict.
+    """
+    if by is not None:
+        _own_or_admin(by, user.pk)
+    account_id = account_id or settings.PORTAL_ACCOUNT_ID
+    if not ACCOUNT_ID.fullmatch(account_id):
+        message = "An account id has 12 digits."
+        raise Invalid(message, [Problem("/account_id", message)])
+    if by is not None and account_id != settings.PORTAL_ACCOUNT_ID and not by.at_least(Role.PLATFORM):
+        raise Forbidden("Keys for another AWS account are made by platform engineers. Ask one.")
+    secret, key_id = secrets.token_urlsafe(30), new_key_id()
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
         if user.access_keys.filter(revoked_at__isnull=True).count() >= KEYS_PER_PERSON:
             raise Conflict(f"{user.username} has {KEYS_PER_PERSON} access keys: revoke one first.")
         key = AccessKey.objects.create(
-            key_id=key_id, secret=encrypt(secret), user=user, account_id=account_id or settings.PORTAL_ACCOUNT_ID
+            key_id=key_id,
+            secret=vault.keep(secret, place=vault.key_place(key_id)),
+            user=user,
+            account_id=account_id,
         )
-        audit.record(by=by, action="access_key.create", target=f"user/{user.username}", key=key_id)
+        audit.record(by=by, action="access_key.create", target=f"user/{user.username}", key=key_id, account=account_id)
     return key, secret
 
 
-def revoke_access_key(*, by: User, key: AccessKey) -> AccessKey:
-    """Effective with the next request."""
-    _own_or_admin(by, key.user_id)
+def revoke_access_key(*, by: User | None, key: AccessKey) -> AccessKey:
+    """Effective with the next request, also for the short-lived keys behind it. By None: as above."""
+    if by is not None:
+        _own_or_admin(by, key.user_id)
     with transaction.atomic():
         if AccessKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=Now()):
             audit.record(by=by, action="access_key.revoke", target=f"user/{key.user.username}", key=key.key_id)

@@ -1,25 +1,29 @@
 """Rows: one file per noun."""
 
 from portal.models.accounts import AccountSettings, AwsAccount
-from portal.models.audit import AuditEvent
+from portal.models.audit import AuditEvent, AuditHead
 from portal.models.bundles import Bundle
 from portal.models.connections import EnvironmentAccountConnection
+from portal.models.creations import Creation
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
 from portal.models.environments import Environment
-from portal.models.keys import AccessKey
+from portal.models.keys import AccessKey, SessionKey
 from portal.models.people import Team, User
 from portal.models.services import Service, ServiceChange, ServiceInstance, ServicePipeline
 from portal.models.templates import CompatibleEnvironment, Template, TemplateMajor, TemplateVersion
 from portal.models.usage import UsageRecord
+from portal.models.wire import WireReply
 
 __all__ = [
     "AccessKey",
     "AccountSettings",
     "AuditEvent",
+    "AuditHead",
     "AwsAccount",
     "Bundle",
     "CompatibleEnvironment",
+    "Creation",
     "Deployment",
     "DeploymentEvent",
     "Draft",
@@ -31,10 +35,12 @@ __all__ = [
     "ServiceChange",
     "ServiceInstance",
     "ServicePipeline",
+    "SessionKey",
     "Team",
     "Template",
     "TemplateMajor",
     "TemplateVersion",
     "UsageRecord",
     "User",
+    "WireReply",
 ]

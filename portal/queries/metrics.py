@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from portal.enums import RUNNING, DeploymentStatus, Staleness
 from portal.models import (
+    AuditEvent,
     Deployment,
     Environment,
     ServiceChange,
@@ -53,6 +54,7 @@ class _Rows(Collector):
         yield _deployments()
         yield _accounts()
         yield _versions()
+        yield _audit()
 
 
 def _due_work() -> Iterable[Metric]:
@@ -107,6 +109,15 @@ def _accounts() -> Metric:
     ]
     metric.add_metric(["no_answer"], silent.order_by().values("account_id").distinct().count())
     metric.add_metric(["failed"], len({account for accounts in targets for account in accounts}))
+    return metric
+
+
+def _audit() -> Metric:
+    metric = GaugeMetricFamily(
+        "deuteron_oldest_unsealed_audit_seconds", "How long the oldest audit event that is not sealed has been there."
+    )
+    found = AuditEvent.objects.filter(seq__isnull=True).aggregate(now=models.Max(Now()), since=Min("at"))
+    metric.add_metric([], max(0.0, (found["now"] - found["since"]).total_seconds()) if found["since"] else 0.0)
     return metric
 
 

@@ -3,8 +3,9 @@
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 
+from portal import arns
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Invalid, NotFound
 from portal.models import Bundle as BundleRow
@@ -187,3 +188,38 @@ def resolve(user: User, template: Template, major: int, minor: int | None) -> Te
             [Problem("/version", f"Version {found.number} cannot be used: {found.get_status_display().lower()}.")],
         )
     return found
+
+
+def with_recommended_minor(rows: QuerySet[TemplateVersion]) -> QuerySet[TemplateVersion]:
+    """Adds ``best_minor``: the highest published minor of the row's major, or None. Also what the wire shows of it."""
+    best = _published(OuterRef("template")).filter(major=OuterRef("major"))
+    return (
+        rows.annotate(best_minor=Subquery(best.values("minor")[:1]))
+        .select_related("template")
+        .prefetch_related("compatible_environments")
+    )
+
+
+def versions_visible_to(user: User, template: Template) -> QuerySet[TemplateVersion]:
+    """Published versions; every registered one for those who may use drafts."""
+    rows = TemplateVersion.objects.filter(template=template)
+    return rows if may_use_drafts(user) else rows.filter(status=TemplateVersionStatus.PUBLISHED)
+
+
+def one_of_each_major(user: User, template: Template) -> QuerySet[TemplateVersion]:
+    """The recommended minor of each major; where nothing is published, the newest that this person may see."""
+    other = versions_visible_to(user, template).filter(major=OuterRef("major"))
+    published_first = other.annotate(
+        rank=Case(When(status=TemplateVersionStatus.PUBLISHED, then=0), default=1)
+    ).order_by("rank", "-minor")
+    return versions_visible_to(user, template).filter(pk=Subquery(published_first.values("pk")[:1]))
+
+
+def version_by_arn(arn: str) -> TemplateVersion | None:
+    """The version of an ARN of ours, or None."""
+    parsed = arns.parse(arn)
+    if parsed is None or parsed.kind != "template_version":
+        return None
+    kind, name, major, minor = parsed.names
+    rows = TemplateVersion.objects.select_related("template").filter(template__kind=kind.upper(), template__name=name)
+    return rows.filter(major=int(major), minor=int(minor)).first()

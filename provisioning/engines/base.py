@@ -25,6 +25,15 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Notified:
+    """What ``NotifyResourceDeploymentStatusChange`` said last. ``status``: "", IN_PROGRESS, SUCCEEDED or FAILED."""
+
+    status: str = ""
+    message: str = ""
+    outputs: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True)
 class Job:
     """All that an engine may know about one deployment."""
 
@@ -38,6 +47,9 @@ class Job:
     identifier: str = ""  # what an earlier deployment of the same resource made (stack ARN), "" for the first
     allow_replace_empty: bool = False  # an explicit retry may delete our own ROLLBACK_COMPLETE stack first
     settings: Mapping[str, Any] = field(default_factory=dict)  # the manifest's settings, or a simulation's wishes
+    bundle: Mapping[str, bytes] = field(default_factory=dict)  # files of the bundle that travel as they are, by path
+    resource_arn: str = ""  # of the resource that is deployed
+    notified: "Notified | None" = None  # what was reported to the portal about this deployment
 
 
 @dataclass(frozen=True)

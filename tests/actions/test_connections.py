@@ -252,6 +252,14 @@ def test_a_connection_is_visible_to_its_sides_only():
     assert list(queries.received(by, OTHER)) == list(queries.sent(by, MANAGEMENT)) == []
 
 
+def test_its_arn_names_it_with_the_environment_account_only():
+    made, by = ask(), rows.person()
+    assert access.by_arn(by, made.arn) == made
+    for account in (MANAGEMENT, "999999999999"):
+        with pytest.raises(NotFound):
+            access.by_arn(by, made.arn.replace(OTHER, account))
+
+
 # Changing roles
 
 

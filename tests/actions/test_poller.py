@@ -1,11 +1,15 @@
 """The path that needs no broker."""
 
+import threading
+import time
+
 import pytest
+from django.db import connection
 
 from portal import poller
-from portal.actions import environments, registrations, services
+from portal.actions import audit, environments, housekeeping, registrations, services
 from portal.enums import TemplateKind
-from portal.models import Deployment, Environment, Service, ServiceChange, TemplateVersion
+from portal.models import AuditEvent, Deployment, Environment, Service, ServiceChange, TemplateVersion
 from tests.actions.test_templates import archive
 from tests.factories import rows
 
@@ -34,3 +38,20 @@ def test_polling_alone_finishes_everything(simulated):
     ServiceChange.objects.update(due_at="2000-01-01T00:00Z")
     assert poller.look_once() == 1
     assert (Service.objects.get().status, Environment.objects.count()) == ("ACTIVE", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_worker_keeps_house_beside_its_work(settings, monkeypatch, tmp_path):
+    settings.POLL_SECONDS, settings.AUDIT_EXPORT = 0.05, tmp_path
+    monkeypatch.setattr(housekeeping, "EVERY_SECONDS", 0.05)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)  # the threads keep none
+    audit.record(by=None, action="test.change", target="thing/1")
+    stop = poller.start(threads=1)
+    until = time.monotonic() + 10
+    while AuditEvent.objects.filter(seq=None).exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    stop.set()
+    for thread in threading.enumerate():
+        if thread.name == "poller":
+            thread.join()
+    assert AuditEvent.objects.get().seq == 1

@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
+
 from tests.aws import MINISTACK, PORTAL_ACCOUNT, ROOT, free_port, ministack_environment, stop, wait_for_port
 from tests.faults.aws_liar import Liar
 
@@ -72,7 +74,7 @@ class Arena:
             DATABASE_URL=os.environ.get("FAULTS_DATABASE_URL", f"sqlite:///{self.directory / 'db.sqlite3'}"),
             BROKER_URL=f"redis+socket://{self.socket}",
             SECRET_KEY="only-for-this-run",
-            ENCRYPTION_KEYS="",
+            ENCRYPTION_KEYS=Fernet.generate_key().decode(),
             LEASE_SECONDS=str(lease),
             POLL_SECONDS=str(POLL_SECONDS),
             LOG_LEVEL="WARNING",

@@ -150,6 +150,19 @@ def _external_ids() -> None:
     connections.connect_test = lambda *args, **more: Finding("safe", ())  # type: ignore[assignment]
 
 
+def _target() -> None:
+    """The operation that a caller signed is not looked at."""
+    from portal.wire import sigv4
+
+    real = sigv4._canonical_value
+    signed: dict[str, str] = {}
+
+    def first(name: str, value: str | None) -> str:
+        return real(name, signed.setdefault(name, value or "") if name == "x-amz-target" else value)
+
+    sigv4._canonical_value = first
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "names": _names,
     "lease": _lease,
@@ -163,5 +176,6 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "cancelling": _cancelling,
     "lock": _lock,
     "external_ids": _external_ids,
+    "target": _target,
 }
 WHERE_PEOPLE_ASK = {"lock", "external_ids"}  # what is taken off in the process that plays the web server, too

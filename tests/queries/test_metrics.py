@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from portal.actions import environments
-from portal.models import Deployment
+from portal.actions import audit, environments, sealing
+from portal.models import AuditEvent, Deployment
 from portal.queries import metrics
 from tests.factories import rows
 
@@ -92,5 +92,15 @@ def test_what_runs_is_counted_by_template_and_distance(simulated):
 def test_a_scrape_costs_the_same_for_any_number_of_rows(simulated, count, django_assert_num_queries):
     for _ in range(count):
         rows.environment()
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         metrics.text()
+
+
+def test_audit_events_that_wait_to_be_sealed_are_measured():
+    assert read()["deuteron_oldest_unsealed_audit_seconds"] == {(): 0}
+    for _ in range(2):
+        audit.record(by=None, action="test.change", target="thing/1")
+    AuditEvent.objects.filter(pk=AuditEvent.objects.last().pk).update(at=timezone.now() - timedelta(seconds=100))
+    assert 100 <= read()["deuteron_oldest_unsealed_audit_seconds"][()] < 110
+    sealing.seal()
+    assert read()["deuteron_oldest_unsealed_audit_seconds"] == {(): 0}

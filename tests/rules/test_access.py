@@ -95,7 +95,7 @@ TABLE = {
     "key-new": (NOT_OFFERED, EVERYONE),
     "key-revoke": (NOT_OFFERED, OWNER | ADMIN),
 }
-PUBLIC = {"sign-in", "sign-out", "health-live", "health-ready", "metrics"}
+PUBLIC = {"sign-in", "sign-out", "health-live", "health-ready", "metrics", "sts"}  # sts: signed, no session
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> set[str]:

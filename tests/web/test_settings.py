@@ -134,6 +134,20 @@ def test_two_keys_at_most(client, admin):
     assert AccessKey.objects.count() == 2
 
 
+def test_platform_engineers_say_which_known_account_a_key_is_for(client, admin):
+    AwsAccount.objects.create(account_id="210987654321", name="production")
+    made = client.post("/settings/keys/new/", {"account_id": "210987654321"}).context["made"]
+    assert (made.account_id, "production (210987654321)" in client.get("/settings/keys/").content.decode()) == (
+        "210987654321",
+        True,
+    )
+    unknown = client.post("/settings/keys/new/", {"account_id": "310987654321"})
+    assert (unknown.status_code, list(unknown.context["form"].errors)) == (422, ["account_id"])
+    sign_in_as(client, Role.DEVELOPER)
+    made = client.post("/settings/keys/new/", {"account_id": "210987654321"}).context["made"]
+    assert made.account_id == "123456789012"
+
+
 def test_keys_are_revoked_by_their_owner_or_an_admin_and_unknown_to_others(client, admin):
     viewer = sign_in_as(client, Role.VIEWER)
     key = client.post("/settings/keys/new/").context["made"]

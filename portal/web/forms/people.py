@@ -1,5 +1,8 @@
 """The fixed forms of people, teams, accounts and settings."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 
 from portal.enums import Role
@@ -53,6 +56,20 @@ class PasswordForm(Form):
         if again != self.cleaned_data.get("new", again):
             raise forms.ValidationError("The two new passwords differ.")
         return again
+
+
+class KeyForm(Form):
+    account_id = forms.ChoiceField(
+        label="AWS account",
+        required=False,
+        help_text="The account that calls with this key come from: the management account, or that of an environment.",
+    )
+
+    def __init__(self, *args: Any, accounts: Mapping[str, str], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["account_id"].choices = [
+            (account_id, f"{name} ({account_id})" if name else account_id) for account_id, name in accounts.items()
+        ]
 
 
 class PersonForm(Form):

@@ -10,8 +10,9 @@ from portal import access
 from portal.actions import people as actions
 from portal.enums import Role
 from portal.errors import PortalError
+from portal.queries import accounts
 from portal.queries import people as queries
-from portal.web.forms.people import NewPersonForm, NewTeamForm, PasswordForm, PersonForm, TeamForm
+from portal.web.forms.people import KeyForm, NewPersonForm, NewTeamForm, PasswordForm, PersonForm, TeamForm
 from portal.web.page import done, page, posted
 
 
@@ -126,20 +127,33 @@ def team_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def keys(request: HttpRequest) -> HttpResponse:
-    return page(request, "people/keys.html", _keys_context(request))
+    return page(request, "people/keys.html", _keys_context(request, _key_form(request)))
 
 
 @never_cache
 @require_POST
 def key_new(request: HttpRequest) -> HttpResponse:
     """The answer holds the secret, this once; it is stored by nobody's cache."""
-    key, secret = actions.create_access_key(by=request.user, user=request.user)
+    form = _key_form(request)
+    if form is not None and not form.is_valid():
+        return page(request, "people/keys.html", _keys_context(request, form), status=422)
+    account_id = form.cleaned_data["account_id"] if form is not None else ""
+    key, secret = actions.create_access_key(by=request.user, user=request.user, account_id=account_id)
     return page(request, "people/keys.html", {**_keys_context(request), "made": key, "secret": secret})
 
 
-def _keys_context(request: HttpRequest) -> dict[str, object]:
+def _key_form(request: HttpRequest) -> KeyForm | None:
+    """For those who may say which account a key is for, where there is more than one."""
+    if not request.user.is_platform or len(known := accounts.names()) == 1:
+        return None
+    initial = {"account_id": settings.PORTAL_ACCOUNT_ID}
+    return KeyForm(posted(request), accounts=known, initial=initial)
+
+
+def _keys_context(request: HttpRequest, form: KeyForm | None = None) -> dict[str, object]:
     rows = list(queries.keys_of(request.user))
     return {
+        "form": form,
         "keys": rows,
         "full": sum(row.revoked_at is None for row in rows) >= actions.KEYS_PER_PERSON,
         "endpoint": settings.PORTAL_PUBLIC_URL,

@@ -1,0 +1,58 @@
+"""The answers to signed calls that changed something, kept for as long as the same call could be sent again.
+
+Plain SQL: one statement each, right inside and outside of a transaction, and the first tells who was first.
+"""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from portal import vault
+from portal.models import WireReply
+
+KEPT = timedelta(minutes=11)  # a signature is good from 5 minutes before its time to 5 minutes after
+BATCH = 500
+BEGIN = (
+    "INSERT INTO portal_wirereply (key_id, signature, body, created_at) VALUES (%s, %s, '', CURRENT_TIMESTAMP) "
+    "ON CONFLICT (key_id, signature) DO NOTHING"
+)
+FINISH = "UPDATE portal_wirereply SET status = %s, body = %s WHERE key_id = %s AND signature = %s"
+EARLIER = "SELECT status, body FROM portal_wirereply WHERE key_id = %s AND signature = %s"
+FORGET = "DELETE FROM portal_wirereply WHERE key_id = %s AND signature = %s"
+
+
+def begin(key_id: str, signature: str) -> bool:
+    """Whether this call is the first with its signature."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN, (key_id, signature))
+        return int(cursor.rowcount) == 1
+
+
+def finish(key_id: str, signature: str, status: int, body: str) -> None:
+    stored = vault.keep(body, place=vault.reply_place(key_id, signature))
+    with connection.cursor() as cursor:
+        cursor.execute(FINISH, (status, stored, key_id, signature))
+
+
+def earlier(key_id: str, signature: str) -> tuple[int | None, str] | None:
+    """Status and body of the first call; status None while it runs. None when it was forgotten."""
+    with connection.cursor() as cursor:
+        cursor.execute(EARLIER, (key_id, signature))
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    status, stored = row
+    return (None, "") if status is None else (status, vault.reveal(stored, place=vault.reply_place(key_id, signature)))
+
+
+def forget(key_id: str, signature: str) -> None:
+    """The call failed in a way that the same call may be tried again."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET, (key_id, signature))
+
+
+def delete_old() -> int:
+    """Answers whose signatures are too old to be sent again, at most a batch of them; says how many."""
+    old = WireReply.objects.filter(created_at__lt=timezone.now() - KEPT).order_by("created_at")
+    return int(WireReply.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:BATCH])).delete()[0])

@@ -1,0 +1,49 @@
+"""The wire door's table of refusals: each of the family becomes an error of AWS's, with its HTTP status."""
+
+from dataclasses import dataclass
+
+from portal.errors import Conflict, Forbidden, Invalid, NotFound, PortalError, QuotaExceeded, Unavailable
+from portal.wire.service_model import modelled_errors
+
+AWS_NAMES: dict[type[PortalError], str] = {
+    NotFound: "ResourceNotFoundException",
+    Forbidden: "AccessDeniedException",
+    Conflict: "ConflictException",
+    Invalid: "ValidationException",
+    QuotaExceeded: "ServiceQuotaExceededException",
+    Unavailable: "InternalServerException",
+}
+SERVER_ERRORS = {"InternalServerException"}
+MISMATCH = (
+    "IdempotentParameterMismatch: the request uses the same {what} as a previous, but non-identical request. "
+    "Send the same parameters again, or choose another {what}."
+)
+
+
+@dataclass(frozen=True)
+class AwsError(Exception):
+    """``name`` goes into ``__type``. The HTTP status is 400, but where AWS answers otherwise."""
+
+    name: str
+    message: str
+    status: int = 400
+
+    def body(self) -> dict[str, str]:
+        return {"__type": self.name, "message": self.message}
+
+
+def translate(refusal: PortalError, operation: str) -> AwsError:
+    """What an operation answers. An error that the operation does not declare becomes a ValidationException."""
+    name = AWS_NAMES[type(refusal)]
+    if name not in modelled_errors(operation):
+        name = "ValidationException"
+    return AwsError(name, _message(refusal), 500 if name in SERVER_ERRORS else 400)
+
+
+def _message(refusal: PortalError) -> str:
+    """The sentence, followed by every problem that it does not name yet."""
+    parts = [refusal.message]
+    for problem in getattr(refusal, "problems", ()):
+        if problem.message not in refusal.message:
+            parts.append(f"{problem.path}: {problem.message}" if problem.path else problem.message)
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,88 @@
+"""Creating at most once (AWS Proton's rules): a repeat of the same request gets the original.
+
+With a client token, for eight hours: other parameters are refused. Without one, by name: an identical repeat gets the
+original while that is unmodified, ConflictException afterwards; other parameters are refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from portal.errors import Conflict, Invalid
+from portal.models import Creation
+from portal.wire.errors import MISMATCH
+from portal.wire.registry import Caller
+
+TOKENS_LIVE = timedelta(hours=8)
+Made = TypeVar("Made", bound=Any)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def create(
+    caller: Caller,
+    operation: str,
+    request: Mapping[str, Any],
+    *,
+    make: Callable[[], Made],
+    find: Callable[[str], Made | None],
+    fingerprint: Callable[[Made], Any],
+    arn: str = "",
+    token: str | None = None,
+) -> Made:
+    """The row that the request makes, or made before.
+
+    ``request`` is every parameter but the token; ``find`` gives the row of an ARN; ``fingerprint`` is what changes
+    when somebody modifies a row; ``arn`` is what the row will be called, for requests without a token.
+    Raises Invalid (IdempotentParameterMismatch), Conflict, and whatever ``make`` raises.
+    """
+    digest = _digest(request)
+
+    def before() -> Made | None:
+        record = _record(caller, operation, token, arn)
+        original = find(record.target_arn) if record else None
+        if record is None or original is None:
+            return None
+        if record.request_hash != digest:
+            raise Invalid(MISMATCH.format(what="client token" if token else "name"))
+        if not token and record.fingerprint != _digest(fingerprint(original)):
+            raise Conflict(f"{original} exists already and was modified since it was created.")
+        return original
+
+    original = before()
+    if original is not None:
+        return original
+    try:
+        with transaction.atomic():
+            made = make()
+            if token:
+                Creation.objects.filter(operation=operation, account_id=caller.account_id, client_token=token).delete()
+            Creation.objects.create(
+                operation=operation,
+                account_id=caller.account_id,
+                client_token=token or "",
+                target_arn=made.arn,
+                request_hash=digest,
+                fingerprint=_digest(fingerprint(made)),
+            )
+            return made
+    except (Conflict, IntegrityError):
+        original = before()  # somebody made it at the same moment
+        if original is None:
+            raise
+        return original
+
+
+def _record(caller: Caller, operation: str, token: str | None, arn: str) -> Creation | None:
+    rows = Creation.objects.filter(operation=operation)
+    if token:
+        since = timezone.now() - TOKENS_LIVE
+        return rows.filter(account_id=caller.account_id, client_token=token, created_at__gt=since).first()
+    return rows.filter(target_arn=arn).order_by("-id").first()

@@ -1,0 +1,80 @@
+"""Pages by keyset: a token says where the last page ended, so that rows which come and go meanwhile move nothing.
+
+A token is opaque to callers, and fits one question only: another operation, filter or order refuses it.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+
+from portal.errors import Invalid
+
+DEFAULT_SIZE = 100
+STALE = "The pagination token is invalid: send the nextToken of the last reply, with the same other parameters."
+
+
+def _mark(question: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(question, default=str).encode()).hexdigest()[:12]
+
+
+def _write(question: Sequence[Any], key: Sequence[Any]) -> str:
+    return base64.b64encode(json.dumps([_mark(question), *key], default=str).encode()).decode()
+
+
+def _read(question: Sequence[Any], token: str, length: int) -> list[Any]:
+    try:
+        mark, *key = json.loads(base64.b64decode(token, validate=True))
+    except (ValueError, TypeError):
+        raise Invalid(STALE) from None
+    if mark != _mark(question) or len(key) != length or not all(isinstance(part, str | int) for part in key):
+        raise Invalid(STALE)
+    return list(key)
+
+
+def page(
+    rows: "QuerySet[Any]",
+    *,
+    by: Sequence[str],
+    key: Callable[[Any], Sequence[Any]],
+    question: Sequence[Any],
+    max_results: int | None,
+    next_token: str | None,
+    descending: bool = False,
+    parse: Callable[[Sequence[Any]], Sequence[Any]] = tuple,
+) -> tuple[list[Any], str | None]:
+    """One page of rows in the order of the columns ``by`` (together unique), and the token of the next one, if any.
+
+    ``key`` gives a row's values of those columns, ``parse`` brings them back from JSON. ``question`` is everything
+    else that the answer depends on. Raises Invalid for a token that is not of this question.
+    """
+    size = max_results or DEFAULT_SIZE
+    if next_token:
+        after = parse(_read(question, next_token, len(by)))
+        beyond = TupleLessThan if descending else TupleGreaterThan
+        rows = rows.filter(beyond(Tuple(*[F(column) for column in by]), tuple(after)))
+    found = list(rows.order_by(*[f"-{column}" if descending else column for column in by])[: size + 1])
+    if len(found) <= size:
+        return found, None
+    return found[:size], _write(question, key(found[size - 1]))
+
+
+def page_of_list(
+    rows: Sequence[Any],
+    *,
+    key: Callable[[Any], str],
+    question: Sequence[Any],
+    max_results: int | None,
+    next_token: str | None,
+) -> tuple[list[Any], str | None]:
+    """The same for what is not a table of its own: ``rows`` are sorted by ``key``."""
+    size = max_results or DEFAULT_SIZE
+    after = str(_read(question, next_token, 1)[0]) if next_token else ""
+    found = [row for row in rows if key(row) > after][: size + 1]
+    if len(found) <= size:
+        return found, None
+    return found[:size], _write(question, [key(found[size - 1])])

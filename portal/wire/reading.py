@@ -1,0 +1,36 @@
+"""Values of requests as actions want them."""
+
+from collections.abc import Iterable, Mapping
+
+from portal.errors import Invalid, NotFound
+
+GREATEST = 2**63 - 1  # what a column of the database holds
+
+
+def number(text: str) -> int:
+    """A part of a version number. Raises NotFound for one that no version can have."""
+    value = int(text)
+    if value > GREATEST:
+        raise NotFound(f"there is no version {text}")
+    return value
+
+
+def number_or_none(text: str | None) -> int | None:
+    return None if text is None else number(text)
+
+
+def tags(pairs: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
+    """{key: value}. AWS Proton: keys are unique, and those with the prefix ``aws:`` are reserved. Raises Invalid."""
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        if pair["key"].lower().startswith("aws:"):
+            raise Invalid(f"The tag key {pair['key']} is reserved: keys cannot begin with aws:")
+        if pair["key"] in found:
+            raise Invalid(f"The tag key {pair['key']} is given twice.")
+        found[pair["key"]] = pair["value"]
+    return found
+
+
+def compatible(pairs: Iterable[Mapping[str, str]]) -> list[tuple[str, int]]:
+    """[(environment template, major version)] of compatibleEnvironmentTemplates or of a filter."""
+    return [(pair["templateName"], number(pair["majorVersion"])) for pair in pairs]

@@ -1,0 +1,53 @@
+"""The shell script of a run: the commands one after the other in one shell, as CodeBuild runs a phase."""
+
+import shlex
+from collections.abc import Sequence
+
+OUTPUTS_FD = 3
+MOST_OUTPUTS = 200_000  # bytes of proton-outputs.json that are read
+
+# ``aws proton …`` leads to the portal, with the key of this run; every other command is the AWS CLI's own.
+AWS = r"""#!/bin/bash
+for name in $(type -ap aws); do case "$name" in "$0") ;; *) real=$name; break;; esac; done
+if [ "$1" = proton ] && [ "$2" = notify-resource-deployment-status-change ]; then
+  shift 2
+  exec 9<>"/dev/tcp/127.0.0.1/$DEUTERON_NOTIFY_PORT" || exit 255
+  for value in "$@"; do
+    case "$value" in
+      --*=*) name=${value%%=*}; value=${value#*=};;
+      --*) name=$value; continue;;
+    esac
+    case "$value" in
+      file://*|fileb://*) value=$(cat "${value#*://}") || exit 255;;
+    esac
+    printf '%s %s\n' "${name#--}" "$(printf %s "$value" | base64 -w0)" >&9
+  done
+  printf 'end\n' >&9
+  read -r code <&9; cat <&9 >&2
+  exit "${code:-255}"
+fi
+if [ -z "$real" ]; then echo "aws: the AWS CLI is not installed on this machine" >&2; exit 127; fi
+exec "$real" "$@"
+"""
+
+
+def script(commands: Sequence[str], folder: str, given: str, work: str) -> str:
+    """Bash. Ends with the code of the first command that failed; writes ``proton-outputs.json`` to descriptor 3.
+
+    ``given`` is where the files of the run are read from, ``work`` where the commands find them.
+    """
+    lines = [
+        f"cp -R {shlex.quote(given)}/files/. {shlex.quote(work)}/ 2>/dev/null",
+        f"cd {shlex.quote(f'{work}/{folder}')} || exit 125",
+    ]
+    for number, command in enumerate(commands, start=1):
+        lines += [
+            f"printf '%s\\n' {shlex.quote(f'[{number} of {len(commands)}] ' + command)}",
+            command,
+            "code=$?; if [ $code -ne 0 ]; then "
+            f"echo '[{number} of {len(commands)}] ended with exit code '$code; exit $code; fi",
+        ]
+    lines.append(
+        f"if [ -f proton-outputs.json ]; then head -c {MOST_OUTPUTS} proton-outputs.json >&{OUTPUTS_FD}; fi; exit 0"
+    )
+    return "\n".join(lines) + "\n"
