@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from portal import arns
 from portal.errors import NotFound
@@ -53,6 +54,7 @@ __all__ = [
     "service",
     "service_instance",
     "service_pipeline",
+    "shown",
     "team",
     "template",
     "template_version",
@@ -138,6 +140,14 @@ def connection(
     rows = connections.visible_to(user, with_deleted=with_deleted)
     rows = connections.of_account(rows, account_id) if account_id else rows
     return _checked(user, rows.filter(pk=key).first(), missing, write)
+
+
+def shown(rows: QuerySet[Any], missing: str) -> dict[str, Any]:
+    """The one row of a query of ``shown``, which is made for the person. Raises NotFound."""
+    found: dict[str, Any] | None = next(iter(rows.order_by()[:1]), None)
+    if found is None:
+        raise NotFound(missing)
+    return found
 
 
 def draft(user: User, id: UUID | str) -> Draft:

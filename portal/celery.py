@@ -1,9 +1,10 @@
 """The queue. It carries hints only: every worker also polls the database (see portal.poller)."""
 
 import os
+import threading
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_shutting_down
 
 from portal import logs
 
@@ -12,6 +13,7 @@ app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["portal"])
 logs.connect_to_celery()
+_polling: list[threading.Event] = []
 
 
 @worker_init.connect
@@ -22,4 +24,11 @@ def start_polling(**_: object) -> None:
 
     if settings.PRODUCTION:
         production.only_worker(settings.DATABASES["default"])
-    poller.start()
+    _polling.append(poller.start())
+
+
+@worker_shutting_down.connect
+def stop_polling(**_: object) -> None:
+    """A worker that was told to stop ends the steps it began, and begins no others."""
+    for stop in _polling:
+        stop.set()

@@ -93,6 +93,7 @@ def _forever(stop: threading.Event, threads: int) -> None:
                         pool.submit(_then_forget, under_way, model, drive, pk)
             except Exception:
                 log.exception("looking for due rows failed; trying again")
+        pool.shutdown(cancel_futures=True)
     connections.close_all()
 
 

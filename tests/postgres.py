@@ -30,15 +30,19 @@ SUPERUSER = "postgres"
 UNPRIVILEGED = ("postgres", "nobody")
 START_SECONDS = 30.0
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}  # speed; a crash is not tested
+SMALL = {"wal_recycle": "off", "min_wal_size": "2MB", "max_wal_size": "8MB"}
 SETTINGS = {"max_connections": "200", "shared_buffers": "64MB", "timezone": "UTC", "log_min_messages": "fatal"}
 
 
 class Postgres:
-    """A server with one superuser, ``postgres``. ``durable`` keeps what was committed through a kill of the server."""
+    """A server with one superuser, ``postgres``. ``durable`` keeps what was committed through a kill of the server.
 
-    def __init__(self, *, durable: bool = False) -> None:
+    ``parent`` is the folder that its own is made in; ``small``: it keeps no files in store for its log.
+    """
+
+    def __init__(self, *, durable: bool = False, small: bool = False, parent: Path | None = None) -> None:
         # /tmp, whatever TMPDIR says: the path of a socket is short, and other users must reach it
-        self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir=parent or "/tmp"))
         self.port = free_port()
         self.password = secrets.token_urlsafe(12)
         self._as: dict[str, Any] = {}
@@ -48,7 +52,8 @@ class Postgres:
             os.chown(self.directory, user.pw_uid, user.pw_gid)
         self.bin = _programs(self.directory, self._as)
         self.process: subprocess.Popen[bytes] | None = None
-        self._options = {**SETTINGS, **({} if durable else NOT_DURABLE)}
+        self._options = {**SETTINGS, **({} if durable else NOT_DURABLE), **(SMALL if small else {})}
+        self._segment = 1 if small else 16  # megabytes
         try:
             self._initialise()
             self.start()
@@ -84,6 +89,7 @@ class Postgres:
     def _initialise(self) -> None:
         args = ["initdb", "--pgdata", str(self.data), "--username", SUPERUSER, "--encoding", "UTF8", "--locale", "C"]
         args += ["--auth-local", "trust", "--auth-host", "scram-sha-256", "--no-sync", "--no-instructions"]
+        args += [f"--wal-segsize={self._segment}"]
         _run([str(self.bin / args[0]), *args[1:]], dict(os.environ), cwd=self.directory, **self._as)
 
     def start(self) -> None:

@@ -4,9 +4,10 @@ import threading
 import time
 
 import pytest
+from celery.signals import worker_shutting_down
 from django.db import connection
 
-from portal import poller
+from portal import celery, poller
 from portal.actions import audit, environments, housekeeping, registrations, services
 from portal.enums import TemplateKind
 from portal.models import AuditEvent, Deployment, Environment, Service, ServiceChange, TemplateVersion
@@ -38,6 +39,12 @@ def test_polling_alone_finishes_everything(simulated):
     ServiceChange.objects.update(due_at="2000-01-01T00:00Z")
     assert poller.look_once() == 1
     assert (Service.objects.get().status, Environment.objects.count()) == ("ACTIVE", 1)
+
+
+def test_a_worker_that_is_told_to_stop_looks_for_no_more_work(monkeypatch):
+    monkeypatch.setattr(celery, "_polling", [threading.Event()])
+    worker_shutting_down.send(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
+    assert [stop.is_set() for stop in celery._polling] == [True]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -23,13 +24,19 @@ from cryptography.fernet import Fernet
 
 from tests.aws import MINISTACK, PORTAL_ACCOUNT, ROOT, free_port, ministack_environment, stop, wait_for_port
 from tests.faults.aws_liar import Liar
+from tests.faults.database import Database
 
 LEASE_SECONDS = 3.0
 POLL_SECONDS = 0.3
 
 
 class Arena:
-    """``workers`` processes without the protections named in ``without``. Ends with ``close``."""
+    """``workers`` processes without the protections named in ``without``. Ends with ``close``.
+
+    ``database`` holds the options of a PostgreSQL of the run's own; without them it is that of FAULTS_DATABASE_URL, or
+    SQLite. ``skews``: the clocks of the workers are wrong by so many seconds, in turn. ``code``: whose workers and
+    migrations these are.
+    """
 
     def __init__(
         self,
@@ -40,12 +47,18 @@ class Arena:
         seconds: float = 0.4,
         lease: float = LEASE_SECONDS,
         settings: dict[str, str] | None = None,
+        database: dict[str, Any] | None = None,
+        skews: tuple[float, ...] = (0.0,),
+        code: Path = ROOT,
     ):
         self.directory = Path(tempfile.mkdtemp(prefix="faults-"))
         self.crashes = self.directory / "crashes"  # a file here ends the worker that passes the point of that name
         self.crashes.mkdir()
         self.random = random.Random(seed)
         self.wanted = workers
+        self.skews = skews
+        self.skew_of: dict[int, float] = {}
+        self.code = code
         self.without = ",".join(without) or "-"
         self.pids: list[int] = []
         self.started = 0  # workers ever
@@ -53,6 +66,8 @@ class Arena:
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._zygote: subprocess.Popen[str] | None = None
+        self.web: subprocess.Popen[bytes] | None = None
+        self.database = Database(seed=seed, **database) if database is not None else None
         upstream = free_port()
         self.emulator = subprocess.Popen(
             [str(MINISTACK)],
@@ -60,7 +75,6 @@ class Arena:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for_port(upstream, self.emulator)
         self.upstream = f"http://127.0.0.1:{upstream}"
         self.liar = Liar(f"127.0.0.1:{upstream}", seconds=seconds, seed=seed)
         self.socket = self.directory / "broker.sock"
@@ -71,7 +85,9 @@ class Arena:
             DEUTERON_EMBEDDED="true",
             DATA_DIR=str(self.directory),
             DEUTERON_CRASHPOINTS=str(self.crashes),
-            DATABASE_URL=os.environ.get("FAULTS_DATABASE_URL", f"sqlite:///{self.directory / 'db.sqlite3'}"),
+            DATABASE_URL=self.database.url
+            if self.database
+            else os.environ.get("FAULTS_DATABASE_URL", f"sqlite:///{self.directory / 'db.sqlite3'}"),
             BROKER_URL=f"redis+socket://{self.socket}",
             SECRET_KEY="only-for-this-run",
             ENCRYPTION_KEYS=Fernet.generate_key().decode(),
@@ -84,42 +100,91 @@ class Arena:
             AWS_SECRET_ACCESS_KEY="embedded",
             AWS_DEFAULT_REGION="us-east-1",
             AWS_EC2_METADATA_DISABLED="true",
+            PGAPPNAME="caller",
         )
         os.environ.update(settings or {})
-        self.log = self.directory / "workers.log"
+        self.log = (self.database and self.database.disk or self.directory) / "workers.log"
         try:
+            self._start_zygote()  # it imports while the database is made
             self._migrate()
+            wait_for_port(upstream, self.emulator)
             self._start_workers()
         except BaseException:
             self.close()
             raise
 
-    def _start_workers(self) -> None:
+    def start_workers(self) -> None:
+        """After ``stop_workers``."""
+        self._closing.clear()
+        self._begin()
+
+    def _start_zygote(self) -> None:
+        if not self.wanted:
+            return
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.workers"],
-            cwd=ROOT,
+            cwd=self.code,
+            env={**os.environ, "PGAPPNAME": "worker"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log.open("ab"),
             text=True,
         )
+
+    def _start_workers(self) -> None:
+        if not self.wanted:
+            return
         if self._answer() != "ready":
             raise RuntimeError(self.log.read_text()[-3000:])
+        self._begin()
+
+    def _begin(self) -> None:
         with self._lock:
             for _ in range(self.wanted):
                 self._start_worker()
-        threading.Thread(target=self._supervise, daemon=True).start()
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
+        self._supervisor.start()
+
+    def stop_workers(self) -> None:
+        """SIGKILL for all of them, and nobody starts them again before ``start_workers``."""
+        self._closing.set()
+        with self._lock:
+            for pid in self.pids:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            self.pids = []
+
+    def roll(self, code: Path, pause: float) -> int:
+        """Kill the workers one after another, in whatever they do; those that follow run ``code``. How many died."""
+        old, zygote = list(self.pids), self._zygote
+        with self._lock:
+            self.code = code
+            self._start_zygote()
+            if self._answer() != "ready":
+                raise RuntimeError(self.log.read_text()[-3000:])
+        for pid in old:
+            time.sleep(pause)
+            self.kill(pid)
+        if zygote is not None:
+            zygote.kill()
+            zygote.wait()
+        return len(old)
 
     def _migrate(self) -> None:
+        if self.code != ROOT:
+            subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=self.code, check=True)
         import django
 
         django.setup()
         from django.core.management import call_command
         from django.db import connection
 
+        if self.code != ROOT:
+            return
+        if connection.vendor == "postgresql" and self.database is None:  # of the run before
+            with connection.cursor() as cursor:
+                cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         call_command("migrate", verbosity=0)
-        if os.environ.get("FAULTS_DATABASE_URL"):
-            call_command("flush", verbosity=0, interactive=False)
         connection.close()
 
     # Workers
@@ -130,9 +195,11 @@ class Arena:
 
     def _start_worker(self) -> None:
         assert self._zygote is not None and self._zygote.stdin is not None
-        self._zygote.stdin.write(f"start {self.without}\n")
+        skew = self.skews[self.started % len(self.skews)]
+        self._zygote.stdin.write(f"start {self.without} {skew}\n")
         self._zygote.stdin.flush()
         self.pids.append(int(self._answer()))
+        self.skew_of[self.pids[-1]] = skew
         self.started += 1
 
     def _supervise(self) -> None:
@@ -195,6 +262,27 @@ class Arena:
 
         redis.Redis(unix_socket_path=str(self.socket)).flushall()
 
+    # Web
+
+    def serve(self) -> str:
+        """Start the web server as the product does, in one process; its address, once it answers."""
+        port = free_port()
+        options = [
+            "--config=python:portal.server",
+            "--workers=1",
+            f"--bind=127.0.0.1:{port}",
+            "portal.wsgi:application",
+        ]
+        command = [sys.executable, "-m", "gunicorn", *options]
+        if self.without != "-":
+            command = [sys.executable, "-m", "tests.faults.unprotected", self.without, *command[2:]]
+        with (self.directory / "web.log").open("ab") as log:
+            self.web = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for_port(port, self.web)
+        address = f"http://127.0.0.1:{port}"
+        urllib.request.urlopen(f"{address}/healthz/ready", timeout=60).close()
+        return address
+
     # Looking
 
     def logged(self, pattern: str) -> int:
@@ -202,17 +290,17 @@ class Arena:
         return len(re.findall(pattern, self.log.read_text(errors="replace")))
 
     def close(self) -> None:
-        self._closing.set()
-        with self._lock:
-            for pid in self.pids:
-                with suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
+        self.stop_workers()
         if self._zygote is not None:
             self._zygote.kill()
             self._zygote.wait()
+        if self.web is not None:
+            stop(self.web)
         self.kill_broker()
         self.liar.close()
         stop(self.emulator)
+        if self.database is not None:
+            self.database.close()
         if os.environ.get("FAULTS_KEEP"):
             print(f"kept: {self.directory}", file=sys.stderr)
         else:

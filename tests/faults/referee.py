@@ -57,6 +57,12 @@ def newest(accepted: Iterable[Accepted]) -> dict[str, Accepted]:
     return {entry.arn: entry for entry in sorted(accepted, key=lambda entry: entry.at)}
 
 
+def harm(arena: Arena, work: Work) -> dict[str, float]:
+    """What a row counts as harm of ``verdict``."""
+    found = verdict(arena, work)
+    return {name: found[name] for name in ("lost", "doubled", "stuck")}
+
+
 def verdict(arena: Arena, work: Work) -> dict[str, Any]:
     """lost: the newest accepted request of an environment was not carried out, as the emulator sees it. doubled:
     environments with more than one live stack, and operations that were begun twice for one deployment. stuck: what

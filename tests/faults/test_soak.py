@@ -6,13 +6,28 @@ from tests.faults.soak import page
 
 
 def run(harm: dict[str, int], failures: list[str]) -> dict[str, Any]:
-    return {"faults": {"kills": 3}, "harm": harm, "figures": {"recovery_p95_seconds": 2.5}, "failures": failures}
+    kills = {"kills": 3}
+    return {
+        "counts": kills,
+        "faults": kills,
+        "harm": harm,
+        "figures": {"recovery_p95_seconds": 2.5},
+        "failures": failures,
+    }
 
 
 def report(protected: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]:
-    machine = {"commit": "abc", "when": "today", "system": "Linux", "cores": 2, "python": "3.11", "database": "sqlite"}
+    machine: dict[str, Any] = {
+        "commit": "abc",
+        "when": "today",
+        "system": "Linux",
+        "cores": 2,
+        "python": "3.11",
+        "database": "sqlite",
+    }
     runs = [{"row": 1, "title": "kill -9", "protected": protected, "control": control}]
-    return {"machine": {**machine, "packages": {}}, "share": 0.1, "seed": 1, "runs": runs, "not_run": [2, 4]}
+    machine |= {"packages": {}, "servers": {"valkey": "9.1"}}
+    return {"machine": machine, "share": 0.1, "seed": 1, "runs": runs, "not_run": [2, 4]}
 
 
 def test_a_good_run_has_no_harm_and_its_control_has():
@@ -25,3 +40,16 @@ def test_a_good_run_has_no_harm_and_its_control_has():
 def test_a_run_that_never_ended_says_so():
     broken = {"row": 1, "title": "kill -9", "failures": ["did not end within 60 s"]}
     assert "| did not end within 60 s |" in page(report(broken, run({"lost": 4}, [])))
+
+
+def test_a_row_that_this_machine_cannot_run_is_called_not_run():
+    missing = {"row": 1, "title": "kill -9", "not_run": "needs permission to mount a small disk", "failures": []}
+    text = page(report(missing, missing))
+    assert "| 1: kill -9 | **not run**: needs permission to mount a small disk | | | |" in text
+    assert "0 of:" not in text
+
+
+def test_each_row_says_what_was_asserted_and_how_to_do_it_again():
+    text = page(report(run({"lost": 0, "stuck": 0}, []), {**run({"lost": 4}, []), "control": ["lease"]}))
+    assert "- `python -m tests.faults.rows 1 --seed 1 --share 0.1`: kills 3. 0 of: lost, stuck.\n" in text
+    assert "valkey 9.1" in text

@@ -1,6 +1,8 @@
 """The negative controls: each takes one protection off, so that the harness must find fault with the product.
 
 They reach into the product from outside: nothing in it can be switched off.
+
+    python -m tests.faults.unprotected NAMES MODULE ARGUMENTS...     runs a program without them
 """
 
 import dataclasses
@@ -133,12 +135,40 @@ def _cancelling() -> None:
     runs._step = step
 
 
+def _clock() -> None:
+    """Leases are compared with the worker's own clock."""
+    from django.db.models import DateTimeField, Value
+    from django.utils import timezone
+
+    from portal.actions import claims
+
+    claims.Now = lambda: Value(timezone.now(), output_field=DateTimeField())  # type: ignore[assignment,misc]
+
+
+def _reconciler() -> None:
+    """After a restore nobody compares, and nothing is held."""
+    from portal.actions import reconciliation
+
+    reconciliation.hold_running = lambda: 0
+    reconciliation.differences = lambda **options: []
+
+
+def _additive() -> None:
+    """The migration adds what old code does not know how to fill in."""
+    _sql("ALTER TABLE portal_deployment ADD COLUMN needed integer NOT NULL DEFAULT 0")
+    _sql("ALTER TABLE portal_deployment ALTER COLUMN needed DROP DEFAULT")
+
+
 def _lock() -> None:
     """Two deployments of one target may run at once."""
+    _sql("DROP INDEX IF EXISTS deployment_one_running_per_target")
+
+
+def _sql(statement: str) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX IF EXISTS deployment_one_running_per_target")
+        cursor.execute(statement)
     connection.close()
 
 
@@ -150,6 +180,13 @@ def _external_ids() -> None:
     roles.problems_of = lambda roles, account_id: []
     places.account_of = lambda role_arn: "123456789012"
     connections.connect_test = lambda *args, **more: Finding("safe", ())  # type: ignore[assignment]
+
+
+def _room() -> None:
+    """Whether the database has room is not looked at."""
+    from portal.queries import health
+
+    health._has_room = lambda: True
 
 
 def _target() -> None:
@@ -206,9 +243,31 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "cancelling": _cancelling,
     "lock": _lock,
     "external_ids": _external_ids,
+    "room": _room,
+    "clock": _clock,
+    "reconciler": _reconciler,
+    "additive": _additive,
     "target": _target,
     "rights": _rights,
     "recheck": _recheck,
     "discretion": _discretion,
 }
-WHERE_PEOPLE_ASK = {"lock", "external_ids"}  # what is taken off in the process that plays the web server, too
+ONCE = {"lock", "additive"}  # taken off in the database, not in every worker
+HERE = {"lock", "reconciler", "external_ids"}  # taken off in the process that plays the web server
+
+
+def main() -> None:
+    import runpy
+    import sys
+
+    import django
+
+    django.setup()
+    _, names, module, *arguments = sys.argv
+    take_off(names.split(","))
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ emulator itself tells which deployment was applied last.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -49,18 +50,38 @@ class Accepted:
 
 @dataclass
 class Work:
-    """Requests of one admin. ``refused`` counts those that the product refused."""
+    """Requests of one admin. ``refused`` counts those that the product refused.
+
+    ``joins``: the admin and the template are there, or are going to be: another process makes them.
+    """
 
     accounts: tuple[str, ...] = ("123456789012",)
     accepted: list[Accepted] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    joins: bool = False
     lost_rights: dict[UUID, float] = field(default_factory=dict)  # when the person behind a deployment lost the right
 
     def __post_init__(self) -> None:
+        if not self.joins:
+            self.prepare()
+
+    def prepare(self) -> None:
         from tests.factories import rows
 
         self.admin = rows.person("admin")
         self.version = rows.version(rows.template(), files=rows.environment_files(schema=SCHEMA, code=TEMPLATE))
+
+    @cached_property
+    def admin(self) -> Any:
+        from portal.models import User
+
+        return User.objects.get(username="admin")
+
+    @cached_property
+    def version(self) -> Any:
+        from portal.models import TemplateVersion
+
+        return TemplateVersion.objects.select_related("template").get()
 
     def spec(self, name: str, revision: int) -> str:
         return f"proton: EnvironmentSpec\nspec: {{queue: {name}, revision: {revision}}}\n"

@@ -3,7 +3,9 @@
 Each is the product's own Celery worker, in a process group of its own, and tells AWS its process id. Commands on
 standard input, one answer line each:
 
-    start <names of protections to take off, comma-separated, or ->     the process id of a new worker
+    start <names of protections to take off, comma-separated, or -> <seconds>     the process id of a new worker
+
+whose clock is wrong by so many seconds.
 """
 
 import contextlib
@@ -22,7 +24,7 @@ def main() -> None:
     from portal import engines, poller, tasks  # noqa: F401  imported once for all
     from portal.actions import registrations, runs, service_changes  # noqa: F401
     from portal.celery import app
-    from tests.faults import unprotected
+    from tests.faults import clocks, unprotected
 
     engines.sessions().own("cloudformation", "us-east-1")  # its model is read once for all
     app.finalize()
@@ -30,7 +32,8 @@ def main() -> None:
     started: list[int] = []
     print("ready", flush=True)
     for line in sys.stdin:
-        without = [name for name in line.split()[1].split(",") if name != "-"]
+        _, names, skew = line.split()
+        without = [name for name in names.split(",") if name != "-"]
         pid = os.fork()
         if pid:
             started.append(pid)
@@ -43,7 +46,9 @@ def main() -> None:
         os.dup2(nothing, 0)
         os.dup2(2, 1)
         random.seed()
-        unprotected.take_off(without)
+        unprotected.take_off(name for name in without if name not in unprotected.ONCE)
+        if float(skew):
+            clocks.shift(float(skew))
         app.worker_main(["worker", "-n", f"worker-{os.getpid()}@faults", *OPTIONS.split()])
         os._exit(0)
     for pid in started:  # whoever commanded them is gone

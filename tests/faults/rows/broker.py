@@ -8,16 +8,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults.arena import Arena
-from tests.faults.referee import verdict
+from tests.faults.referee import harm
 from tests.faults.rows.base import Result, Row, percentile
 from tests.faults.work import Work
 
 Size = Mapping[str, float]
-
-
-def _harm(arena: Arena, work: Work) -> dict[str, float]:
-    found = verdict(arena, work)
-    return {name: found[name] for name in ("lost", "doubled", "stuck")}
 
 
 def _durations() -> list[float]:
@@ -58,7 +53,7 @@ def flush(arena: Arena, work: Work, size: Size) -> Result:
     spent = _durations()
     return Result(
         faults={"flushes": done},
-        harm=_harm(arena, work),
+        harm=harm(arena, work),
         figures={"deployment_p50_seconds": percentile(spent, 0.5), "deployment_p95_seconds": percentile(spent, 0.95)},
     )
 
@@ -78,12 +73,12 @@ def away(arena: Arena, work: Work, size: Size) -> Result:
         times.append(time.monotonic() - started)
         time.sleep(size["minutes"] * 60 / size["environments"])
     work.wait(size["seconds"])
-    harm = _harm(arena, work)
+    harmed = harm(arena, work)
     down = time.monotonic() - began
     arena.start_broker()
     return Result(
         faults={"seconds_without_broker": round(down, 1)},
-        harm={**harm, "failed_requests": failed},
+        harm={**harmed, "failed_requests": failed},
         figures={"slowest_request_seconds": round(max(times), 2)},
     )
 
@@ -105,7 +100,7 @@ def restart(arena: Arena, work: Work, size: Size) -> Result:
     stall = max((after - before for before, after in itertools.pairwise(moments)), default=0.0)
     return Result(
         faults={"restarts": done},
-        harm={**_harm(arena, work), "stalled": int(stall > 30)},
+        harm={**harm(arena, work), "stalled": int(stall > 30)},
         figures={"longest_stall_seconds": round(stall, 2)},
     )
 
@@ -131,7 +126,7 @@ def duplicate(arena: Arena, work: Work, size: Size) -> Result:
     effects = Counter(operation.stack for operation in arena.liar.operations)
     return Result(
         faults={"deliveries": sent},
-        harm=_harm(arena, work),
+        harm=harm(arena, work),
         figures={"deployments": len(work.accepted), "effects": sum(effects.values())},
     )
 

@@ -1,6 +1,22 @@
 """All rows by number."""
 
-from tests.faults.rows import accounts, attacks, broker, clients, provider, rights, secrets, simulation, wire, workers
+from tests.faults.rows import (
+    accounts,
+    attacks,
+    backups,
+    broker,
+    clients,
+    database,
+    processes,
+    provider,
+    rights,
+    secrets,
+    simulation,
+    versions,
+    wire,
+    workers,
+)
 
-MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, accounts)
+DATABASE = (database, processes, versions, backups)
+MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, accounts, *DATABASE)
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}

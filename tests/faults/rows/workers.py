@@ -11,7 +11,7 @@ from uuid import UUID
 from tests.faults.arena import LEASE_SECONDS, Arena
 from tests.faults.aws_liar import MUTATING
 from tests.faults.liar_wire import Call
-from tests.faults.referee import verdict
+from tests.faults.referee import harm, verdict
 from tests.faults.rows.base import Result, Row, percentile
 from tests.faults.work import Work
 
@@ -110,7 +110,7 @@ def kill(arena: Arena, work: Work, size: Size) -> Result:
     slow = sum(seconds > LEASE_SECONDS + 15 for seconds in recoveries.seconds)
     return Result(
         faults=dict(done),
-        harm={**_harm(arena, work), "recovered_too_late": slow if slow > 0.05 * len(recoveries.seconds) else 0},
+        harm={**harm(arena, work), "recovered_too_late": slow if slow > 0.05 * len(recoveries.seconds) else 0},
         figures={
             "accepted": len(work.accepted),
             "calls": len(arena.liar.entries),
@@ -121,11 +121,6 @@ def kill(arena: Arena, work: Work, size: Size) -> Result:
     )
 
 
-def _harm(arena: Arena, work: Work) -> dict[str, float]:
-    found = verdict(arena, work)
-    return {name: found[name] for name in ("lost", "doubled", "stuck")}
-
-
 def lose_replies(arena: Arena, work: Work, size: Size) -> Result:
     dropped = arena.liar.fault("drop", share=0.3)
     lost = arena.liar.fault("lose", "|".join(sorted(MUTATING)), share=0.1)
@@ -133,7 +128,7 @@ def lose_replies(arena: Arena, work: Work, size: Size) -> Result:
     lives(work, int(size["environments"]), size["seconds"])
     return Result(
         faults={"replies_dropped": dropped.hits, "calls_lost": lost.hits, "replies_cut": cut.hits},
-        harm=_harm(arena, work),
+        harm=harm(arena, work),
         figures={"accepted": len(work.accepted), "calls": len(arena.liar.entries)},
     )
 
@@ -173,7 +168,7 @@ def pause(arena: Arena, work: Work, size: Size) -> Result:
         faults["stale_writes_dropped"] = stale
     return Result(
         faults=faults,
-        harm=_harm(arena, work),
+        harm=harm(arena, work),
         figures={"accepted": len(work.accepted), "refused_by_aws": refused, "pause_seconds": seconds},
     )
 
@@ -315,6 +310,7 @@ def _rows() -> list[Row]:
             ("names", "lease", "poller"),
             small={"environments": 8, "each": 1, "seconds": 90},
             full={"environments": 12, "each": 20, "seconds": 900},
+            patience=25,
             arena={"workers": 3, "lease": 1.5},
         ),
         Row(
