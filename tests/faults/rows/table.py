@@ -1,6 +1,7 @@
 """All rows by number."""
 
 from tests.faults.rows import (
+    accounts,
     attacks,
     backups,
     broker,
@@ -18,5 +19,18 @@ from tests.faults.rows import (
 )
 
 DATABASE = (database, processes, versions, backups)
-MODULES = (workers, broker, provider, clients, commands, wire, attacks, rights, secrets, simulation, *DATABASE)
+MODULES = (
+    workers,
+    broker,
+    provider,
+    clients,
+    commands,
+    wire,
+    attacks,
+    rights,
+    secrets,
+    simulation,
+    accounts,
+    *DATABASE,
+)
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
