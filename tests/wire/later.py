@@ -24,7 +24,6 @@ LATER = {
     "ListComponents",
     "ListEnvironmentAccountConnections",
     "ListRepositorySyncDefinitions",
-    "NotifyResourceDeploymentStatusChange",
     "RejectEnvironmentAccountConnection",
     "UpdateComponent",
     "UpdateEnvironmentAccountConnection",
