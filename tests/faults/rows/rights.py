@@ -272,7 +272,15 @@ def _asked_of_operation(person: Any, operation: Any) -> str:
     return "allowed"
 
 
+KNOWN_SHAPES = {
+    "RepositoryName": "acme/nothing",
+    "Arn": "arn:aws:codestar-connections:us-east-1:123456789012:connection/nothing",
+}
+
+
 def _member(name: str, shape: Any, template: str) -> Any:
+    if name != "resourceArn" and shape.name in KNOWN_SHAPES:
+        return KNOWN_SHAPES[shape.name]
     if name in KNOWN_MEMBERS:
         known = KNOWN_MEMBERS[name]
         return known.format(template=template) if name == "resourceArn" else known
