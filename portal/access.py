@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from portal import arns
 from portal.errors import NotFound
@@ -51,6 +52,7 @@ __all__ = [
     "service",
     "service_instance",
     "service_pipeline",
+    "shown",
     "team",
     "template",
     "template_version",
@@ -119,6 +121,14 @@ def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment
         raise NotFound(f"deployment {id} does not exist") from None
     found = deployments.visible_to(user).defer(None).filter(pk=key).first()
     return _checked(user, found, f"deployment {id} does not exist", write)
+
+
+def shown(rows: QuerySet[Any], missing: str) -> dict[str, Any]:
+    """The one row of a query of ``shown``, which is made for the person. Raises NotFound."""
+    found: dict[str, Any] | None = next(iter(rows.order_by()[:1]), None)
+    if found is None:
+        raise NotFound(missing)
+    return found
 
 
 def draft(user: User, id: UUID | str) -> Draft:

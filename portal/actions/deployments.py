@@ -1,17 +1,20 @@
-"""What people ask of deployments: cancel, retry, decide about an unclear outcome."""
+"""What people ask of deployments: cancel, retry, decide about an unclear outcome, take one out of the history."""
+
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
 from portal.actions import audit, edits
+from portal.actions.bundles import drop_unused
 from portal.actions.finishing import finish
 from portal.actions.starting import start, start_removal
 from portal.actions.targets import Target, locked_target_of, target_of
-from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
-from portal.errors import Conflict, Invalid
+from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus, Role
+from portal.errors import Conflict, Invalid, NotFound
 from portal.models import Component, Deployment, Environment, User
-from portal.queries.rights import require_change
+from portal.queries.rights import require, require_change
 from provisioning.engines.base import Outcome
 from provisioning.problems import Problem
 
@@ -114,3 +117,41 @@ def resolve_attention(*, by: User, deployment: Deployment, decision: str, reason
         audit.record(by=by, action=f"deployment.attention_{decision}", target=waiting.arn, reason=reason)
     deployment.refresh_from_db()
     return deployment
+
+
+EMPTIED: dict[str, Any] = {
+    "spec": "",
+    "inputs": {},
+    "context": {},
+    "rendered": {},
+    "initial_state": {},
+    "target_state": {},
+    "handle": "",
+    "status_message": "",
+    "version": None,
+    "bundle": None,
+}
+
+
+def delete(*, by: User, deployment: Deployment) -> None:
+    """Take a finished attempt out of its target's history, with everything that it holds.
+
+    The row itself stays, emptied and shown nowhere: usage of versions is made of it, and can still be rebuilt.
+    Raises Invalid for one that runs, and for a target's last attempt and last success: what the target shows.
+    """
+    require(by, Role.PLATFORM)
+    with transaction.atomic():
+        target = locked_target_of(deployment)
+        row = Deployment.objects.select_for_update().filter(pk=deployment.pk, removed_at__isnull=True).first()
+        if row is None:
+            raise NotFound(f"deployment {deployment.pk} does not exist any more")
+        if row.is_running:
+            raise Invalid(f"Deployment {row.pk} is running: only finished deployments can be deleted.")
+        if target is not None and row.pk in {target.latest_id, target.deployed_id}:
+            which = "last successful" if row.pk == target.deployed_id else "last"
+            raise Invalid(f"Deployment {row.pk} is the {which} one of {target}, which cannot be deleted.")
+        for related in (row.events, row.outputs, row.provisioned_resources):
+            related.all().delete()
+        Deployment.objects.filter(pk=row.pk).update(**EMPTIED, removed_at=Now())
+        drop_unused(row.bundle_id)
+        audit.record(by=by, action="deployment.delete", target=row.arn)

@@ -126,6 +126,7 @@ def update(
     description: str | None = None,
     team: Team | None = None,
     proton_service_role_arn: str | None = None,
+    codebuild_role_arn: str | None = None,
     component_role_arn: str | None = None,
 ) -> Environment:
     """Deploy another spec or version, or with NONE change the details only. None leaves a member as it is.
@@ -138,6 +139,7 @@ def update(
     with transaction.atomic():
         locked = _locked(environment)
         _set_details(locked, description, team, proton_service_role_arn, component_role_arn)
+        _set_roles(locked, codebuild_role_arn=codebuild_role_arn)
         if deploys:
             require_not_going(locked)
             base = locked.shown_version
@@ -200,6 +202,19 @@ def _set_details(
         _check_component_role(component_role_arn, environment.target_account_id)
         environment.component_role_arn = component_role_arn
     environment.save(update_fields=["description", "team", "proton_service_role_arn", "component_role_arn"])
+
+
+def _set_roles(environment: Environment, **roles: str | None) -> None:
+    """The roles of what is provisioned otherwise. None leaves one as it is. Raises Invalid for one elsewhere."""
+    given = {name: arn for name, arn in roles.items() if arn is not None}
+    for name, arn in given.items():
+        match = ROLE_ARN.fullmatch(arn)
+        if arn and (match is None or match[2] != environment.target_account_id):
+            message = f"The role must be in the environment's account, {environment.target_account_id}."
+            raise Invalid(message, [Problem(f"/{name}", message)])
+        setattr(environment, name, arn)
+    if given:
+        environment.save(update_fields=list(given))
 
 
 def delete(*, by: User, environment: Environment) -> Environment:

@@ -1,5 +1,7 @@
 """Instances of services: where they fit, adding one, deploying another spec or version of one."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -7,6 +9,7 @@ from portal import arns, quotas
 from portal.actions import audit, edits, specs, versions
 from portal.actions.names import check_name
 from portal.actions.starting import require_not_going, start
+from portal.actions.tags import checked
 from portal.enums import DeploymentKind, DeploymentUpdateType, ServiceStatus
 from portal.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from portal.models import Environment, Service, ServiceChange, ServiceInstance, TemplateVersion, User
@@ -52,8 +55,19 @@ def refuse(problems: list[Problem]) -> None:
         raise Invalid(" ".join(problem.message for problem in problems), problems)
 
 
-def add_instances(by: User, service: Service, spec: Spec, text: str, version: TemplateVersion, names: set[str]) -> None:
-    """Rows and first deployments of the named instances, their environments locked against deletion meanwhile."""
+def add_instances(
+    by: User,
+    service: Service,
+    spec: Spec,
+    text: str,
+    version: TemplateVersion,
+    names: set[str],
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Rows and first deployments of the named instances, their environments locked against deletion meanwhile.
+
+    AWS Proton: an instance inherits the tags that its service has at the time. ``tags`` replaces these.
+    """
     wanted = {entry.environment for entry in spec.instances if entry.name in names}
     locked = {row.name: row for row in Environment.objects.select_for_update().filter(name__in=wanted).order_by("pk")}
     refuse(environment_problems(spec, version, names))
@@ -66,6 +80,7 @@ def add_instances(by: User, service: Service, spec: Spec, text: str, version: Te
             arn=arns.service_instance(service.name, entry.name),
             environment=locked[entry.environment],
             position=position,
+            tags=service.tags if tags is None else tags,
         )
         start(
             by=by,
@@ -121,9 +136,16 @@ def create(
     spec: str,
     major: int | None = None,
     minor: int | None = None,
+    tags: Mapping[str, str] | None = None,
+    client_token: str = "",
 ) -> ServiceInstance:
-    """Add one instance that ``spec`` (a whole ServiceSpec) describes; its environment comes from there."""
+    """Add one instance that ``spec`` (a whole ServiceSpec) describes; its environment comes from there.
+
+    Only its own entry matters. ``tags`` come on top of those that it inherits from the service.
+    """
     check_name(name, "instance")
+    if major is None and minor is not None:
+        raise Invalid("A minor version alone names none.", [Problem("/version", "Give the major version, too.")])
     with transaction.atomic():
         locked = locked_service(service)
         require_change(by, locked)
@@ -142,7 +164,8 @@ def create(
         specs.instance_inputs(document, name, version)
         previous = locked.spec
         merged = dump_spec(with_instance(specs.stored(locked.spec, "service"), entry))
-        add_instances(by, locked, document, merged, version, {name})
+        add_instances(by, locked, document, merged, version, {name}, checked({**locked.tags, **(tags or {})}))
+        locked.instances.filter(name=name).update(last_client_token=client_token)
         locked.spec, locked.status, locked.status_message = merged, ServiceStatus.UPDATE_IN_PROGRESS, ""
         locked.last_modified_at = Now()
         locked.save()
@@ -167,6 +190,7 @@ def update(
     spec: str | None = None,
     major: int | None = None,
     minor: int | None = None,
+    client_token: str = "",
 ) -> ServiceInstance:
     """Deploy another spec or version of one instance. ``spec`` is a whole ServiceSpec; only its own entry matters."""
     with transaction.atomic():
@@ -213,6 +237,8 @@ def update(
             inputs=inputs,
             allow_replace_empty=kind == DeploymentKind.CREATE,
         )
+        if client_token:
+            rows.filter(pk=locked.pk).update(last_client_token=client_token)
         Service.objects.filter(pk=service.pk).update(spec=merged, last_modified_at=Now())
         audit.record(by=by, action="service_instance.update", target=locked.arn, version=version.number)
         edits.resume(by=by, target=locked)

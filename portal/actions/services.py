@@ -57,6 +57,7 @@ def create(
 ) -> Service:
     """Make a service, start all instances of its spec, then its pipeline where the version has one.
 
+    A repository goes only with a template that may have a pipeline.
     Raises Invalid with every problem, Conflict when the name is taken, QuotaExceeded past 20 instances.
     """
     team = team or _own_team(by)
@@ -65,6 +66,9 @@ def create(
     check_texts(description=description)
     if template.kind != TemplateKind.SERVICE:
         raise Invalid(f"{template.name} is an environment template: a service needs a service template.")
+    if template.customer_managed and (branch_name or repository_connection_arn or repository_id):
+        message = f"Services of {template.name} have no pipeline, and so no repository."
+        raise Invalid(message, [Problem("/repository_id", message)])
     version = template_queries.resolve(by, template, major, minor)
     document = specs.read(spec, "service")
     specs.check(document, version)
@@ -114,6 +118,8 @@ def update(
     with transaction.atomic():
         locked = locked_service(service)
         require_change(by, locked)
+        if locked.status == ServiceStatus.DELETE_IN_PROGRESS:
+            raise Conflict(f"{locked.name} is being deleted.")
         if team is not None:
             _may_own(by, team)
         if description is not None:

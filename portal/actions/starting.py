@@ -32,6 +32,13 @@ def _state(target: Target, version: TemplateVersion | None, spec: str, template_
     }
 
 
+def _around(target: Target) -> dict[str, str]:
+    """What an instance finds when it is deployed."""
+    if isinstance(target, ServiceInstance) and target.environment.deployed_id:
+        return {"last_successful_environment_deployment_id": str(target.environment.deployed_id)}
+    return {}
+
+
 def _name_of_stack(target: Target, name: str) -> str:
     return stack_name(name, "cloudformation", f"{target.arn}#{target.created_at.isoformat()}")
 
@@ -70,7 +77,7 @@ def start(
         retry_of=retry_of,
         allow_replace_empty=allow_replace_empty,
         identifier="" if lost or target.latest is None else target.latest.identifier,
-        target_state=_state(target, version, spec, template_file),
+        target_state={**_state(target, version, spec, template_file), **_around(target)},
     )
 
 
@@ -111,6 +118,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             version=named,
             bundle_id=named.bundle_id if named else None,
             initial_state=_initial_state(target),
+            succeeded_before=target.deployed_id,
             external_name=_name_of_stack(
                 target, "-".join(part for part in (named_by.get("service_name"), _short_name(target)) if part)
             ),

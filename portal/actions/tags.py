@@ -18,9 +18,7 @@ def tag(*, by: User, resource: Any, tags: Mapping[str, str]) -> None:
     require_change(by, resource)
     with transaction.atomic():
         locked = _locked(resource)
-        locked.tags = {**locked.tags, **tags}
-        if len(locked.tags) > MOST:
-            raise Invalid(f"A resource has at most {MOST} tags, and this one would have {len(locked.tags)}.")
+        locked.tags = checked({**locked.tags, **tags})
         locked.save(update_fields=["tags"])
         audit.record(by=by, action="tags.set", target=resource.arn, keys=sorted(tags))
 
@@ -34,6 +32,13 @@ def untag(*, by: User, resource: Any, keys: Iterable[str]) -> None:
         locked.tags = {key: value for key, value in locked.tags.items() if key not in gone}
         locked.save(update_fields=["tags"])
         audit.record(by=by, action="tags.remove", target=resource.arn, keys=sorted(gone))
+
+
+def checked(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of something new. Raises Invalid past 50."""
+    if len(tags) > MOST:
+        raise Invalid(f"A resource has at most {MOST} tags, and this one would have {len(tags)}.")
+    return dict(tags)
 
 
 def _locked(resource: Any) -> Any:

@@ -9,11 +9,11 @@ from django.db.models.functions import Now
 
 from portal import quotas
 from portal.actions import audit
+from portal.actions.bundles import drop_unused
 from portal.actions.names import check_name, check_texts, unless_taken
 from portal.actions.registrations import compatible_problems, locked_template, only_admins, set_compatible
 from portal.enums import RUNNING, Provisioning, TemplateKind, TemplateVersionStatus
 from portal.errors import Conflict, Invalid, NotFound, QuotaExceeded
-from portal.models import Bundle as BundleRow
 from portal.models import (
     Deployment,
     Environment,
@@ -211,8 +211,7 @@ def delete_version(*, by: User, version: TemplateVersion) -> TemplateVersion:
         if reasons:
             raise Conflict(f"{version} cannot be deleted. " + " ".join(reasons))
         audit.record(by=by, action="template_version.delete", target=version.arn)
-        bundle = BundleRow.objects.select_for_update().defer("content").filter(pk=locked.bundle_id).first()
+        digest = locked.bundle_id
         locked.delete()
-        if bundle is not None and not bundle.versions.exists() and not bundle.deployments.exists():
-            bundle.delete()
+        drop_unused(digest)
     return version

@@ -61,6 +61,7 @@ class Deployment(DueWork):
     rendered = models.JSONField(default=dict, blank=True)  # {path: text}
     initial_state = models.JSONField(default=dict, blank=True)
     target_state = models.JSONField(default=dict, blank=True)
+    succeeded_before = models.UUIDField(null=True, blank=True)  # the target's last success when this one started
 
     engine = models.CharField(max_length=20, blank=True)
     account_id = models.CharField(max_length=12)
@@ -80,6 +81,7 @@ class Deployment(DueWork):
     last_modified_at = models.DateTimeField(auto_now=True)
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)  # taken out of the history; what usage is made of stays
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -96,6 +98,8 @@ class Deployment(DueWork):
             models.Index(fields=["target_arn", "-created_at"], name="deployment_by_target"),
             models.Index(fields=["environment_name", "-created_at"], name="deployment_by_environment"),
             models.Index(fields=["service_name", "-created_at"], name="deployment_by_service"),
+            models.Index(fields=["created_at", "id"], name="deployment_by_time"),
+            models.Index(fields=["status", "id"], name="deployment_by_status"),
         ]
 
     def __str__(self) -> str:

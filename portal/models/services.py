@@ -56,11 +56,17 @@ class ServiceInstance(Deployable):
     name = models.CharField(max_length=100)
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="instances")
     position = models.PositiveIntegerField(default=0)  # order in the spec
+    tags = models.JSONField(default=dict, db_default={}, blank=True)
+    last_client_token = models.CharField(max_length=64, blank=True, default="", db_default="")  # the last one given
 
     class Meta:
         ordering = ["service__name", "position", "name"]
         constraints = [
             models.UniqueConstraint(fields=["service", "name"], name="service_instance_name_is_unique_in_its_service")
+        ]
+        indexes = [
+            models.Index(fields=["name", "id"], name="service_instance_by_name"),
+            models.Index(fields=["created_at", "id"], name="service_instance_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,11 @@
 """Reading deployments and what they left behind."""
 
-from django.db.models import QuerySet
+from typing import Any
+from uuid import UUID
 
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from portal.enums import DeploymentTargetType
 from portal.models import (
     Component,
     Deployment,
@@ -34,12 +38,14 @@ def visible_to(user: User) -> QuerySet[Deployment]:
         *(f"retry_of__{name}" for name in Deployment.HEAVY),
         *(f"version__{name}" for name in _HEAVY_OF_VERSIONS),
     )
-    return rows if user.is_authenticated and user.is_active else rows.none()
+    return rows.filter(removed_at__isnull=True) if user.is_authenticated and user.is_active else rows.none()
 
 
 def history_of(target: Deployable) -> QuerySet[Deployment]:
     """Every attempt on this incarnation of the target, newest first."""
-    rows = Deployment.objects.filter(target_arn=target.arn, target_created_at=target.created_at)
+    rows = Deployment.objects.filter(
+        target_arn=target.arn, target_created_at=target.created_at, removed_at__isnull=True
+    )
     return rows.select_related("version__template", "actor").defer(*Deployment.HEAVY)
 
 
@@ -75,5 +81,59 @@ def is_made_anew(target: Deployable) -> bool:
     )
 
 
+def outputs_then(target: Deployable, id: UUID | str) -> list[Output] | None:
+    """What one deployment of this target returned; None when it had no such deployment."""
+    found = history_of(target).filter(pk=id).first()
+    return None if found is None else list(found.outputs.all())
+
+
 def output_values(target: Deployable) -> dict[str, str]:
     return {output.key: output.value for output in outputs_of(target)}
+
+
+_SHOWN = (
+    "id",
+    "target_arn",
+    "target_type",
+    "target_created_at",
+    "environment_name",
+    "service_name",
+    "instance_name",
+    "status",
+    "succeeded_before",
+    "created_at",
+    "last_modified_at",
+    "completed_at",
+)
+
+
+def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
+    """What the wire shows of deployments, as dictionaries, in one query; ``whole`` is for a single one.
+
+    AWS Proton names an environment on every record: for a pipeline it is that of the service's first instance.
+    """
+    first = ServiceInstance.objects.filter(service__name=OuterRef("service_name")).order_by("position", "name")
+    rows = visible_to(user).select_related(None).defer(None)
+    more = ("status_message", "initial_state", "target_state") if whole else ()
+    return rows.values(*_SHOWN, *more, pipeline_environment=Subquery(first.values("environment__name")[:1]))
+
+
+def was_removed(user: User, id: UUID | str) -> bool:
+    """Whether this deployment was taken out of the history."""
+    signed_in = user.is_authenticated and user.is_active
+    return signed_in and Deployment.objects.filter(pk=id, removed_at__isnull=False).exists()
+
+
+def narrowed(
+    rows: QuerySet[Any], *, environment: str | None, service: str | None, instance: str | None, component: str | None
+) -> QuerySet[Any]:
+    """Those of the named things."""
+    if environment is not None:
+        rows = rows.filter(environment_name=environment)
+    if service is not None:
+        rows = rows.filter(service_name=service)
+    if instance is not None:
+        rows = rows.filter(instance_name=instance)
+    if component is not None:
+        rows = rows.filter(target_type=DeploymentTargetType.COMPONENT, target_arn__endswith=f":component/{component}")
+    return rows

@@ -1,8 +1,12 @@
 """Reading environments."""
 
-from django.db.models import Q, QuerySet
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
 
 from portal.models import Environment, TemplateVersion, User
+from portal.queries import attempts
 from portal.queries.deployments import HEAVY_OF_TARGETS
 
 
@@ -20,13 +24,9 @@ def visible_to(user: User) -> QuerySet[Environment]:
 
 def compatible_with(user: User, version: TemplateVersion) -> QuerySet[Environment]:
     """Environments whose (template, major) the service template version lists. AWS Proton ignores the minor."""
-    wanted = [(row.template_name, row.major) for row in version.compatible_environments.all()]
-    rows = visible_to(user)
-    fits = Q(pk__in=[])
-    for name, major in wanted:
-        runs = Q(version__major=major) | Q(version__isnull=True, latest__version__major=major)
-        fits |= Q(template__name=name) & runs
-    return rows.filter(fits)
+    return running_any(
+        visible_to(user), [(row.template_name, row.major) for row in version.compatible_environments.all()]
+    )
 
 
 def blockers_of_deletion(environment: Environment) -> list[str]:
@@ -45,3 +45,26 @@ def blockers_of_deletion(environment: Environment) -> list[str]:
         count = f"{len(components)} component{'s' if len(components) > 1 else ''}"
         reasons.append(f"{count} belong{'' if len(components) > 1 else 's'} to it: {names}. Delete those first.")
     return reasons
+
+
+_SHOWN = ("arn", "name", "description", "created_at", "target_account_id", "proton_service_role_arn")
+_SHOWN_EXPRESSIONS = {
+    "template_name": F("template__name"),
+    "provisioning": F("template__provisioning"),
+    **attempts.columns(),
+}
+
+
+def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
+    """What the wire shows of environments, as dictionaries, in one query; ``whole`` is for a single one."""
+    rows = Environment.objects.all() if user.is_authenticated and user.is_active else Environment.objects.none()
+    more = ("spec", "codebuild_role_arn", "provisioning_repository") if whole else ()
+    return rows.values(*_SHOWN, "component_role_arn", *more, **_SHOWN_EXPRESSIONS)
+
+
+def running_any(rows: QuerySet[Any], wanted: Iterable[tuple[str, int]]) -> QuerySet[Any]:
+    """Those based on any of the (template, major version) pairs."""
+    found = Q(pk__in=[])
+    for name, major in wanted:
+        found |= Q(template__name=name) & attempts.running_major(major)
+    return rows.filter(found)

@@ -1,9 +1,13 @@
 """Reading services and their instances."""
 
-from django.db.models import Prefetch, QuerySet
+from typing import Any
 
-from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, User
-from portal.queries import components
+from django.db.models import F, Prefetch, QuerySet
+from django.db.models.functions import Coalesce
+
+from portal.enums import DeploymentKind
+from portal.models import Deployment, Service, ServiceChange, ServiceInstance, ServicePipeline, User
+from portal.queries import attempts, components
 from portal.queries.deployments import HEAVY_OF_LATEST, HEAVY_OF_TARGETS
 
 
@@ -49,3 +53,33 @@ def blockers_of_deletion(service: Service) -> list[str]:
     ]
     busy = [f"A deployment of {part} is running. Wait for its end, or cancel it." for part in parts if part.is_busy]
     return busy + components.blocking(service.instances.all())
+
+
+def was_changed(service: Service) -> bool:
+    """Whether anything but its creation was ever deployed, or begun to be deleted, in this service."""
+    rows = Deployment.objects.filter(service_name=service.name, target_created_at__gte=service.created_at)
+    return rows.exclude(kind=DeploymentKind.CREATE).exists()
+
+
+_SERVICE = ("arn", "name", "description", "status", "status_message", "created_at", "last_modified_at")
+_WHOLE_SERVICE = ("spec", "branch_name", "repository_connection_arn", "repository_id")
+
+
+def _pipeline_columns(prefix: str, service: str) -> dict[str, Any]:
+    """Columns of a pipeline; before its turn it shows the version that the service's edit deploys."""
+    found = attempts.columns(prefix)
+    for part in ("major", "minor"):
+        found[part] = Coalesce(found[part], attempts.planned(service, part))
+    return found
+
+
+_PIPELINE_OF_SERVICE = {f"pipeline_{name}": shown for name, shown in _pipeline_columns("pipeline__", "pk").items()}
+_PIPELINE_OF_SERVICE |= {f"pipeline_{name}": F(f"pipeline__{name}") for name in ("arn", "spec", "created_at")}
+
+
+def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
+    """What the wire shows of services, as dictionaries, in one query; ``whole`` adds what a single one shows."""
+    rows = Service.objects.all() if user.is_authenticated and user.is_active else Service.objects.none()
+    if whole:
+        return rows.values(*_SERVICE, *_WHOLE_SERVICE, template_name=F("template__name"), **_PIPELINE_OF_SERVICE)
+    return rows.values(*_SERVICE, template_name=F("template__name"))

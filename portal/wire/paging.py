@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -36,6 +37,29 @@ def _read(question: Sequence[Any], token: str, length: int) -> list[Any]:
     return list(key)
 
 
+def _parsed(key: list[Any], parse: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
+    """Raises Invalid for values that no row can have: tokens can be forged."""
+    try:
+        return parse(key)
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        raise Invalid(STALE) from None
+
+
+def moment(text: str) -> datetime:
+    """A time of a token. Raises ValueError."""
+    found = datetime.fromisoformat(text).astimezone(UTC)
+    if found.year < 1970:
+        raise ValueError(text)
+    return found
+
+
+def whole(value: int) -> int:
+    """A primary key of a token. Raises ValueError for one that no row can have."""
+    if not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(value)
+    return value
+
+
 def page(
     rows: "QuerySet[Any]",
     *,
@@ -54,9 +78,11 @@ def page(
     """
     size = max_results or DEFAULT_SIZE
     if next_token:
-        after = parse(_read(question, next_token, len(by)))
+        after = _parsed(_read(question, next_token, len(by)), parse)
         beyond = TupleLessThan if descending else TupleGreaterThan
         rows = rows.filter(beyond(Tuple(*[F(column) for column in by]), tuple(after)))
+        # The same once more, for columns of several tables: an index of the first one leads to the place.
+        rows = rows.filter(**{f"{by[0]}__{'lte' if descending else 'gte'}": after[0]})
     found = list(rows.order_by(*[f"-{column}" if descending else column for column in by])[: size + 1])
     if len(found) <= size:
         return found, None

@@ -1,0 +1,93 @@
+"""The history of deployments."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from portal import access
+from portal.actions import deployments as actions
+from portal.enums import Role
+from portal.errors import Invalid
+from portal.queries import deployments as queries
+from portal.wire import paging
+from portal.wire.presenters import deployments as present
+from portal.wire.registry import Caller, operation
+
+Reply = Mapping[str, Any]
+
+
+def _require_service(service_name: str | None, service_instance_name: str | None) -> None:
+    if service_instance_name is not None and service_name is None:
+        raise Invalid("serviceInstanceName needs serviceName, too.")
+
+
+@operation("GetDeployment", Role.VIEWER)
+def get_deployment(
+    caller: Caller,
+    *,
+    id: str,
+    component_name: str | None = None,
+    environment_name: str | None = None,
+    service_instance_name: str | None = None,
+    service_name: str | None = None,
+) -> Reply:
+    _require_service(service_name, service_instance_name)
+    rows = queries.narrowed(
+        queries.shown(caller.user, whole=True).filter(pk=UUID(id)),
+        environment=environment_name,
+        service=service_name,
+        instance=service_instance_name,
+        component=component_name,
+    )
+    return {"deployment": present.deployment(access.shown(rows, f"deployment {id} does not exist"))}
+
+
+@operation("ListDeployments", Role.VIEWER)
+def list_deployments(
+    caller: Caller,
+    *,
+    component_name: str | None = None,
+    environment_name: str | None = None,
+    max_results: int | None = None,
+    next_token: str | None = None,
+    service_instance_name: str | None = None,
+    service_name: str | None = None,
+) -> Reply:
+    """The newest first."""
+    _require_service(service_name, service_instance_name)
+    found, token = paging.page(
+        queries.narrowed(
+            queries.shown(caller.user),
+            environment=environment_name,
+            service=service_name,
+            instance=service_instance_name,
+            component=component_name,
+        ),
+        by=["created_at", "id"],
+        key=lambda row: [row["created_at"], row["id"]],
+        parse=lambda key: [paging.moment(key[0]), UUID(key[1])],
+        question=["deployments", component_name, environment_name, service_name, service_instance_name],
+        max_results=max_results,
+        next_token=next_token,
+        descending=True,
+    )
+    if not found:  # the history of what is gone stays; of what never was there is none
+        if environment_name is not None:
+            access.environment(caller.user, environment_name)
+        if service_name is not None and service_instance_name is not None:
+            access.service_instance(caller.user, service_name, service_instance_name)
+        elif service_name is not None:
+            access.service(caller.user, service_name)
+    return {"deployments": [present.summary(row) for row in found], "nextToken": token}
+
+
+@operation("DeleteDeployment", Role.PLATFORM)
+def delete_deployment(caller: Caller, *, id: str) -> Reply:
+    """A repeat succeeds, and returns nothing."""
+    if queries.was_removed(caller.user, id):
+        return {}
+    shown = present.deployment(
+        access.shown(queries.shown(caller.user, whole=True).filter(pk=UUID(id)), f"deployment {id} does not exist")
+    )
+    actions.delete(by=caller.user, deployment=access.deployment(caller.user, id, write=True))
+    return {"deployment": shown}

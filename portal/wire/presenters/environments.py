@@ -1,0 +1,31 @@
+"""Environments as the wire shows them. Rows are dictionaries of ``queries.environments.shown``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from portal.wire.presenters.attempts import attempts
+
+
+def summary(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **attempts(row),
+        "arn": row["arn"],
+        "name": row["name"],
+        "description": row["description"] or None,
+        "createdAt": row["created_at"],
+        "templateName": row["template_name"],
+        "provisioning": row["provisioning"] or None,
+        "environmentAccountId": row["target_account_id"],
+        "protonServiceRoleArn": row["proton_service_role_arn"] or None,
+        "componentRoleArn": row["component_role_arn"] or None,
+    }
+
+
+def environment(row: Mapping[str, Any]) -> dict[str, Any]:
+    """``row`` is a whole one."""
+    return {
+        **summary(row),
+        "codebuildRoleArn": row["codebuild_role_arn"] or None,
+        "provisioningRepository": row["provisioning_repository"],
+        "spec": row["spec"] or None,
+    }
