@@ -18,6 +18,7 @@ from portal.models import (
     Deployment,
     Draft,
     Environment,
+    EnvironmentAccountConnection,
     Service,
     ServiceInstance,
     ServicePipeline,
@@ -26,7 +27,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from portal.queries import components, deployments, environments, services
+from portal.queries import components, connections, deployments, environments, services
 from portal.queries.rights import (
     may_change,
     may_use_components,
@@ -41,6 +42,7 @@ __all__ = [
     "access_key",
     "by_arn",
     "component",
+    "connection",
     "deployment",
     "draft",
     "environment",
@@ -131,6 +133,23 @@ def shown(rows: QuerySet[Any], missing: str) -> dict[str, Any]:
     return found
 
 
+def connection(
+    user: User, id: UUID | str, *, account_id: str = "", write: bool = False, with_deleted: bool = False
+) -> EnvironmentAccountConnection:
+    """With ``account_id``, only where that account is one of its sides: to others it does not exist.
+
+    ``with_deleted`` finds one that was deleted, too, so that a repeated deletion can return it.
+    """
+    missing = f"environment account connection {id} does not exist"
+    try:
+        key = id if isinstance(id, UUID) else UUID(id)
+    except ValueError:
+        raise NotFound(missing) from None
+    rows = connections.visible_to(user, with_deleted=with_deleted)
+    rows = connections.of_account(rows, account_id) if account_id else rows
+    return _checked(user, rows.filter(pk=key).first(), missing, write)
+
+
 def draft(user: User, id: UUID | str) -> Draft:
     """Drafts are their owner's alone."""
     found = Draft.objects.select_related("template", "version__template").filter(pk=id, user=user)
@@ -156,6 +175,10 @@ def access_key(user: User, key_id: str) -> AccessKey:
 def by_arn(user: User, arn: str, *, write: bool = False) -> Any:
     """The row that an ARN names, by the rules of its kind. Raises NotFound for an ARN of another account or kind."""
     parsed = arns.parse(arn)
+    if parsed is not None and parsed.kind == "connection":  # of the environment account, which asked for it
+        found = connection(user, parsed.names[0], account_id=parsed.account_id, write=write)
+        if found.environment_account_id == parsed.account_id:
+            return found
     if parsed is None or parsed.kind not in _BY_KIND or parsed.account_id != settings.PORTAL_ACCOUNT_ID:
         raise NotFound(f"{arn} does not exist")
     return _BY_KIND[parsed.kind](user, *parsed.names, write=write)

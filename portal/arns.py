@@ -75,3 +75,8 @@ def component(name: str) -> str:
 
 def deployment(id: object) -> str:
     return _arn(f"deployment/{id}")
+
+
+def environment_account_connection(account_id: str, id: object) -> str:
+    """Of the environment account, which asked for it."""
+    return _arn(f"environment-account-connection/{id}", account_id)

@@ -55,6 +55,7 @@ PORTAL_PUBLIC_URL = os.environ.get("PORTAL_PUBLIC_URL", f"http://127.0.0.1:{PORT
 CSRF_TRUSTED_ORIGINS = [PORTAL_PUBLIC_URL] if PORTAL_PUBLIC_URL.startswith("https://") else []
 PORTAL_ACCOUNT_ID = os.environ.get("PORTAL_ACCOUNT_ID", "123456789012")
 PORTAL_REGION = os.environ.get("PORTAL_REGION", "us-east-1")
+PORTAL_PRINCIPAL_ARN = os.environ.get("PORTAL_PRINCIPAL_ARN", "")  # whom the policies to paste name, if not the account
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -1,21 +1,20 @@
 """AWS accounts and the management account's settings."""
 
+from django.conf import settings
 from django.db import transaction
 
 from portal.actions import audit
-from portal.actions.environments import ROLE_ARN
+from portal.actions.roles import require_account_id, require_roles
 from portal.enums import Role
-from portal.errors import Forbidden, Invalid
+from portal.errors import Forbidden
 from portal.models import AccountSettings, AwsAccount, User
-from provisioning.problems import Problem
 
 
 def name_account(*, by: User, account_id: str, name: str) -> AwsAccount:
     """Say in a word what an account is for. Raises Invalid for anything but twelve digits."""
     if not by.at_least(Role.PLATFORM):
         raise Forbidden("Accounts are named by platform engineers. Ask a platform engineer.")
-    if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
-        raise Invalid("account", [Problem("/account_id", "An AWS account id has 12 digits.")])
+    require_account_id(account_id, path="/account_id")
     with transaction.atomic():
         account, _ = AwsAccount.objects.update_or_create(account_id=account_id, defaults={"name": name.strip()[:100]})
         audit.record(by=by, action="account.name", target=f"account/{account_id}", name=account.name)
@@ -29,21 +28,15 @@ def update_settings(
     pipeline_codebuild_role_arn: str | None = None,
     developers_use_components: bool | None = None,
 ) -> AccountSettings:
-    """Roles that pipelines are provisioned with, and whether developers may use components. "" clears a role, None
-    leaves a member as it is."""
+    """Roles that pipelines are provisioned with, in the management account, and whether developers may use components.
+    "" clears a role, None leaves a member as it is."""
     if not by.at_least(Role.ADMIN):
         raise Forbidden("Settings are changed by admins. Ask an admin.")
     wanted = {
         "pipeline_service_role_arn": pipeline_service_role_arn,
         "pipeline_codebuild_role_arn": pipeline_codebuild_role_arn,
     }
-    problems = [
-        Problem(f"/{name}", "Give the role's whole ARN, such as arn:aws:iam::123456789012:role/pipelines.")
-        for name, value in wanted.items()
-        if value and not ROLE_ARN.fullmatch(value)
-    ]
-    if problems:
-        raise Invalid("; ".join(problem.message for problem in problems), problems)
+    require_roles({name: arn or "" for name, arn in wanted.items()}, settings.PORTAL_ACCOUNT_ID)
     with transaction.atomic():
         row = AccountSettings.get()
         for name, value in wanted.items():

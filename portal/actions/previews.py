@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from portal import engines
-from portal.actions import contexts, rendering, specs, versions
+from portal.actions import contexts, places, rendering, specs, versions
 from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
@@ -16,7 +16,7 @@ from portal.queries import templates as template_queries
 from portal.queries.rights import may_change
 from provisioning.changes import DiffLine, diff_text
 from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
-from provisioning.engines.base import EngineUnavailable, Job, PlannedChange, Target
+from provisioning.engines.base import EngineUnavailable, Job, PlannedChange
 from provisioning.problems import Problem, ProblemsFound
 from provisioning.spec import dump_spec
 
@@ -46,8 +46,10 @@ def _command(*words: str, **options: str) -> str:
     return " \\\n  ".join(parts)
 
 
-def create_command(template: Template, version: TemplateVersion, name: str, spec: str, description: str = "") -> str:
-    """The ``aws proton`` command that makes the same environment or service."""
+def create_command(
+    template: Template, version: TemplateVersion, name: str, spec: str, description: str = "", **more: str
+) -> str:
+    """The ``aws proton`` command that makes the same environment or service; ``more`` are its other options."""
     word = "create-environment" if template.kind == "ENVIRONMENT" else "create-service"
     return _command(
         word,
@@ -56,6 +58,7 @@ def create_command(template: Template, version: TemplateVersion, name: str, spec
         template_name=template.name,
         template_major_version=str(version.major),
         template_minor_version=str(version.minor),
+        **more,
         spec=spec,
     )
 
@@ -226,11 +229,14 @@ def _planned(target: Changed, text: str) -> tuple[tuple[PlannedChange, ...], str
     last: Deployment | None = target.deployed
     if last is None or last.engine == "none":
         return (), ""
+    place = places.of_deployments([last]).get(last.pk)
+    if place is None:
+        return (), f"Account {last.account_id} cannot be entered: its account connection is not in force."
     job = Job(
         deployment=str(last.pk),
         intent="apply",
         name=last.external_name,
-        target=Target(last.account_id, last.region, last.role_arn, last.external_id),
+        target=place,
         template=text,
         tags=contexts.tags(target),
         identifier=last.identifier,

@@ -24,7 +24,7 @@ from portal.actions import claims, contexts, heartbeats, rendering
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import Target as Changed
-from portal.actions.targets import part_of, target_of
+from portal.actions.targets import part_of, target_of, where
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Component, Deployment, ServiceInstance
@@ -80,6 +80,9 @@ def _begin(deployment: Deployment) -> None:
     reason = lost_right(deployment)
     if reason:
         return _refuse(deployment, reason)
+    reason = _shut_out(deployment)
+    if reason:
+        return _refuse(deployment, reason)
     phase = DeploymentPhase.APPLYING if deployment.kind == DeploymentKind.DELETE else DeploymentPhase.RENDERING
     return claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
 
@@ -99,6 +102,24 @@ def lost_right(deployment: Deployment) -> str:
 def _refuse(deployment: Deployment, reason: str, result: Outcome | None = None) -> None:
     events = result.events if result else ()
     return finish(deployment, Outcome("failed", reason=reason, events=events, next_action="retry"))
+
+
+def _shut_out(deployment: Deployment) -> str:
+    """Why its account cannot be entered any more, or "": roles and connections change while a deployment waits.
+
+    The row keeps the role and external id of now.
+    """
+    target = target_of(deployment)
+    if target is None:
+        return "" if not deployment.external_id else "The target is gone, and its account connection with it."
+    try:
+        now = where(target, deployment.engine, removing=deployment.kind == DeploymentKind.DELETE)
+    except PortalError as refusal:
+        return refusal.message
+    changed = {name: now[name] for name in ("role_arn", "external_id") if getattr(deployment, name) != now[name]}
+    if changed:
+        claims.record(deployment, **changed)
+    return ""
 
 
 def _render(deployment: Deployment) -> None:
@@ -177,6 +198,10 @@ def _advance(deployment: Deployment) -> None:
     reason = lost_right(deployment)
     if reason and deployment.intent_at is None:
         return _refuse(deployment, reason)
+    if deployment.external_id and (shut_out := _shut_out(deployment)):
+        if deployment.intent_at is None:
+            return _refuse(deployment, shut_out)
+        return _park(deployment, f"{shut_out} What was begun goes on in AWS, and its end cannot be seen from here.")
     job = _job(deployment, begins=not reason)
     if deployment.intent_at is None:
         claims.record(deployment, intent_at=Now())

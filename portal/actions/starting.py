@@ -127,7 +127,7 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             due_at=Now(),
             doing="Waiting for a worker",
             **named_by,
-            **where(target, removing=kind == DeploymentKind.DELETE),
+            **where(target, fields["engine"], removing=kind == DeploymentKind.DELETE),
             **fields,
         ),
         f"A deployment of {target} is running. Wait for its end, or cancel it.",

@@ -2,8 +2,9 @@
 
 from django.conf import settings
 
+from portal.actions import places
 from portal.enums import DeploymentTargetType
-from portal.errors import Conflict, Invalid
+from portal.errors import Invalid
 from portal.models import (
     AccountSettings,
     Component,
@@ -15,7 +16,6 @@ from portal.models import (
     TemplateVersion,
 )
 from portal.queries import templates as template_queries
-from portal.queries.environments import component_role
 from provisioning.components import component_manifest
 from provisioning.problems import Problem
 
@@ -23,39 +23,31 @@ Target = Environment | ServiceInstance | ServicePipeline | Component
 ENGINES_HERE = {"cloudformation"}
 
 
-def where(target: Target, *, removing: bool = False) -> dict[str, str]:
-    """Account, region and role that a target deploys with. Pipelines go to the management account.
+def where(target: Target, engine: str, *, removing: bool = False) -> dict[str, str]:
+    """Account, region, role and external id that a target deploys with now. Pipelines go to the management account.
 
-    Raises Conflict for a component in an environment without component role; its removal takes the role it had.
+    Raises Invalid when there is no way into the account, Conflict for a component in an environment without component
+    role (``places.entry``); the engine "none" needs no way in. ``removing``: a component may take the role it had.
     """
     if isinstance(target, ServicePipeline):
         return {
             "account_id": settings.PORTAL_ACCOUNT_ID,
             "region": settings.PORTAL_REGION,
             "role_arn": AccountSettings.get().pipeline_service_role_arn,
+            "external_id": "",
         }
     environment = target if isinstance(target, Environment) else target.environment
+    role_arn, external_id = "", ""
+    if engine != "none":
+        component = isinstance(target, Component)
+        had = target.latest.role_arn if component and removing and target.latest else ""
+        role_arn, external_id = places.entry(environment, component=component, had=had)
     return {
         "account_id": environment.target_account_id,
         "region": environment.region,
-        "role_arn": _component_role(target, removing)
-        if isinstance(target, Component)
-        else environment.proton_service_role_arn,
+        "role_arn": role_arn,
+        "external_id": external_id,
     }
-
-
-def _component_role(component: Component, removing: bool) -> str:
-    role = component_role(component.environment)
-    if not role and removing and component.latest is not None:
-        return str(component.latest.role_arn)
-    if not role:
-        raise Conflict(no_component_role(component.environment))
-    return role
-
-
-def no_component_role(environment: Environment) -> str:
-    """Why components cannot be deployed into it, as a sentence."""
-    return f"Environment {environment.name} takes no components: it has no component role. Ask a platform engineer."
 
 
 def who(target: Target) -> dict[str, str]:

@@ -11,13 +11,18 @@ from portal.queries.deployments import HEAVY_OF_TARGETS
 
 
 def component_role(environment: Environment) -> str:
-    """The role that components in it are deployed with; "" where it takes none. AWS Proton: it is the switch."""
-    return str(environment.component_role_arn)
+    """The role that components in it are deployed with; "" where it takes none. AWS Proton: it is the switch.
+
+    Of an environment that was made with a connection it is the connection's.
+    """
+    return str((environment.connection or environment).component_role_arn)
 
 
 def visible_to(user: User) -> QuerySet[Environment]:
     """Everyone who is signed in may read; lists and single rows come from here alike."""
-    rows = Environment.objects.select_related("template", "version__template", "latest__version", "deployed", "team")
+    rows = Environment.objects.select_related(
+        "template", "version__template", "latest__version", "deployed", "team", "connection"
+    )
     rows = rows.defer(*HEAVY_OF_TARGETS)
     return rows if user.is_authenticated and user.is_active else rows.none()
 
@@ -47,7 +52,7 @@ def blockers_of_deletion(environment: Environment) -> list[str]:
     return reasons
 
 
-_SHOWN = ("arn", "name", "description", "created_at", "target_account_id", "proton_service_role_arn")
+_SHOWN = ("arn", "name", "description", "created_at", "target_account_id", "proton_service_role_arn", "connection_id")
 _SHOWN_EXPRESSIONS = {
     "template_name": F("template__name"),
     "provisioning": F("template__provisioning"),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -9,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from portal.enums import SERVICE_BUSY, ServiceStatus, Staleness, TemplateKind
 from portal.models import Environment, Service, ServiceInstance, ServicePipeline, Template, User
-from portal.queries import attempts
+from portal.queries import attempts, components
 from portal.queries.usage import FAILED
 
 SERVICE_FAILED = set(ServiceStatus) - SERVICE_BUSY - {ServiceStatus.ACTIVE}
@@ -18,7 +19,7 @@ Group = tuple[int | None, str, bool, int]  # service, the wire's count of its ve
 
 
 def counts(user: User) -> dict[str, dict[str, int]]:
-    """By the wire's names of the resources. Seven queries, however many there are; targets are grouped by them."""
+    """By the wire's names of the resources. Eight queries, however many there are; targets are grouped by them."""
     if not (user.is_authenticated and user.is_active):
         return {}
     behind = {pk: name for staleness, name in BEHIND.items() for pk in _pks(staleness)}
@@ -35,7 +36,7 @@ def counts(user: User) -> dict[str, dict[str, int]]:
         "serviceInstances": _counted(instances),
         "pipelines": _counted(pipelines),
         "services": {**_worst([*instances, *pipelines], services["total"]), **services},
-        "components": {"total": 0, "failed": 0},  # there are no components yet
+        "components": asdict(components.counts()),
         **{name: {"total": total} for name, total in templates.items()},
     }
 

@@ -6,6 +6,7 @@ from portal.web import oidc
 from portal.web.views import (
     accounts,
     components,
+    connections,
     dashboard,
     deployments,
     drafts,
@@ -47,6 +48,7 @@ PIPELINE = SERVICE + "pipeline/"
 COMPONENT = "components/<str:name>/"
 DRAFT = "drafts/<uuid:id>/"
 DEPLOYMENT = "deployments/<uuid:id>/"
+CONNECTION = "accounts/connections/<uuid:id>/"
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
@@ -109,6 +111,14 @@ urlpatterns = [
     path(DEPLOYMENT + "attention/", deployments.deployment_attention, name="deployment-attention"),
     path("resources/redeploy/", resources.redeploy, name="resources-redeploy"),
     path("accounts/", accounts.accounts, name="accounts"),
+    path("accounts/connections/", connections.connections, name="connections"),
+    path("accounts/connections/new/", connections.connection_new, name="connection-new"),
+    path(CONNECTION, connections.connection, name="connection"),
+    path(CONNECTION + "test/", connections.connection_test, name="connection-test"),
+    path(CONNECTION + "accept/", connections.connection_accept, name="connection-accept"),
+    path(CONNECTION + "reject/", connections.connection_reject, name="connection-reject"),
+    path(CONNECTION + "edit/", connections.connection_edit, name="connection-edit"),
+    path(CONNECTION + "delete/", connections.connection_delete, name="connection-delete"),
     path("accounts/<str:account_id>/", accounts.account_edit, name="account-edit"),
     path("settings/", settings.settings, name="settings"),
     path("settings/password/", people.password, name="password"),

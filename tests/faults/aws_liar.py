@@ -83,7 +83,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Trust:
-    """Who may assume a role: accounts of the callers, and the external id they must send ("" for none)."""
+    """Who may assume a role: accounts of the callers, and the external id they must send ("" asks for none)."""
 
     accounts: frozenset[str]
     external_id: str = ""
@@ -110,6 +110,7 @@ class Liar:
     entries: list[Entry] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     trusts: dict[str, Trust] = field(default_factory=dict)
+    assumed: list[str] = field(default_factory=list)  # roles, each time that a session was handed out
     asked: list[tuple[float, str, str, str]] = field(default_factory=list)  # (time, action, stack, access key) of each
 
     def __post_init__(self) -> None:
@@ -242,13 +243,15 @@ class Liar:
         role = form.get("RoleArn", "")
         trust = self.trusts.get(role)
         caller = self._roles.get(call.key, "").split(":")[4:5] or [call.key]
-        if trust is None or caller[0] not in trust.accounts or trust.external_id != form.get("ExternalId", ""):
+        wrong = trust is not None and trust.external_id not in ("", form.get("ExternalId", ""))
+        if trust is None or caller[0] not in trust.accounts or wrong:
             raise Refusal("AccessDenied", f"User is not authorized to perform: sts:AssumeRole on resource: {role}", 403)
         reply = self.stacks.upstream.ask(call)
         match = re.search(rb"<AccessKeyId>([^<]+)<", reply.body)
         if match:
             with self._lock:
                 self._roles[match[1].decode()] = role
+                self.assumed.append(role)
         return reply
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -82,6 +82,14 @@ TABLE = {
     "deployment-attention": (NOT_OFFERED, TEAM),
     "accounts": (EVERYONE, PLATFORM),
     "account-edit": (PLATFORM, PLATFORM),
+    "connections": (EVERYONE, NOT_OFFERED),
+    "connection-new": (PLATFORM, PLATFORM),
+    "connection": (EVERYONE, NOT_OFFERED),
+    "connection-test": (NOT_OFFERED, PLATFORM),
+    "connection-accept": (NOT_OFFERED, PLATFORM),
+    "connection-reject": (NOT_OFFERED, PLATFORM),
+    "connection-edit": (PLATFORM, PLATFORM),
+    "connection-delete": (PLATFORM, PLATFORM),
     "settings": (EVERYONE, NOT_OFFERED),
     "roles": (EVERYONE, ADMIN),
     "settings-components": (EVERYONE, ADMIN),
@@ -130,7 +138,7 @@ def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
 
 @dataclass
 class World:
-    """A team's service in an environment, and one person of each kind."""
+    """A team's service in an environment, a connection that waits, and one person of each kind."""
 
     clients: dict[str, Client]
     arguments: dict[str, tuple]
@@ -190,6 +198,8 @@ def a_world() -> World:
             "draft": (draft.pk,),
             "deployment": (service.instances.get().latest_id,),
             "account-edit": ("123456789012",),
+            "connection": (rows.connection("other", status="PENDING", role_arn="").pk,),
+            "connection-new": (),
             "person": ("viewer",),
             "person-new": (),
             "team": ("search",),

@@ -124,9 +124,6 @@ def test_what_is_missing_wrong_or_too_much_has_its_own_error(platform, vpc, monk
 
 
 def test_what_is_still_to_come_says_so(platform, dev):
-    later = {"environmentAccountConnectionId": "0e4b8f2a-1111-4222-8333-123456789abc"}
-    name, message = refused(platform, "CreateEnvironment", **{**ASKED, "name": "x"}, **later)
-    assert (name, "not yet available" in message) == ("ValidationException", True)
     later = {"provisioningRepository": {"provider": "GITHUB", "name": "owner/repo", "branch": "main"}}
     name, message = refused(platform, "UpdateEnvironment", name="dev", deploymentType="NONE", **later)
     assert (name, "not yet available" in message) == ("ValidationException", True)

@@ -8,8 +8,8 @@ from django.conf import settings
 
 from portal.actions.names import check_name
 from portal.errors import Invalid
-from portal.models import Team, TemplateVersion, User
-from portal.queries import accounts, environments, services
+from portal.models import Environment, EnvironmentAccountConnection, Team, TemplateVersion, User
+from portal.queries import accounts, connections, environments, services
 from portal.web.forms.spec import Choice, Field, dom_id
 from provisioning.problems import Problem
 
@@ -123,11 +123,29 @@ def why(version: TemplateVersion) -> str:
 
 
 NAME_HELP = "Letters, digits, hyphens and underscores; up to 100. It cannot be changed later."
-ARN_HELP = "The role that deploys into another account. Example: arn:aws:iam::123456789012:role/deuteron-provisioning"
+ARN_HELP = (
+    "A role of this portal's own account to deploy with. Left empty: the portal's own credentials. "
+    "Another account is entered by the roles of its connection."
+)
+CONNECTION_HELP = "To deploy into another account, which must have asked for it. The environment gets its name."
+
+
+def _connection_choices(
+    rows: Iterable[EnvironmentAccountConnection], names: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Keys with the environment's name and the account's."""
+    return [
+        (str(row.pk), f"{row.environment_name} in {row.environment_account_id}{_called(names, row)}") for row in rows
+    ]
+
+
+def _called(names: Mapping[str, str], row: EnvironmentAccountConnection) -> str:
+    name = names.get(row.environment_account_id)
+    return f" ({name})" if name else ""
 
 
 COMPONENT_ROLE_HELP = (
-    "Components in it are deployed with this role; without one it takes none. "
+    "A role of this portal's own account that components in it are deployed with; without one it takes none. "
     "Example: arn:aws:iam::123456789012:role/deuteron-components"
 )
 
@@ -137,6 +155,9 @@ class EnvironmentDetails(Details):
     version = forms.ChoiceField(label="Template version")
     description = forms.CharField(required=False, max_length=500, help_text="What it is for. Up to 500 characters.")
     team = forms.ChoiceField(label="Owner team", required=False, help_text="Who answers for it.")
+    environment_account_connection_id = forms.ChoiceField(
+        label="Account connection", required=False, help_text=CONNECTION_HELP
+    )
     account_id = forms.CharField(
         label="AWS account",
         required=False,
@@ -155,8 +176,21 @@ class EnvironmentDetails(Details):
         self.user = user
         self.fields["version"].choices = version_choices(versions)
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="No team")
-        self.fields["account_id"].help_text = f"Left empty: {settings.PORTAL_ACCOUNT_ID}, this portal's own account."
-        self.suggest("account_id", accounts.names())
+        names = accounts.names()
+        self.connections = {str(row.pk): row for row in connections.free(user)}
+        own = f"No connection: this portal's own account, {settings.PORTAL_ACCOUNT_ID}"
+        offered = _connection_choices(self.connections.values(), names)
+        self.fields["environment_account_connection_id"].choices = [("", own), *offered]
+        if not self.connections:
+            del self.fields["environment_account_connection_id"]
+        if settings.EMBEDDED:
+            self.fields["account_id"].help_text = (
+                f"Left empty: {settings.PORTAL_ACCOUNT_ID}, this portal's own account. The embedded AWS opens every "
+                "account without a role; a real one needs a connection."
+            )
+            self.suggest("account_id", names)
+        else:
+            del self.fields["account_id"]
         self.suggest("proton_service_role_arn", accounts.roles())
 
     def clean_name(self) -> str:
@@ -168,6 +202,22 @@ class EnvironmentDetails(Details):
         if account and not (account.isascii() and account.isdecimal() and len(account) == 12):
             raise forms.ValidationError("An AWS account id has 12 digits.")
         return str(account)
+
+    def clean(self) -> dict[str, Any]:
+        """What a connection goes with: the name that it was asked for, and no role or account beside it."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        chosen = self.connections.get(cleaned.get("environment_account_connection_id") or "")
+        if chosen is None:
+            return cleaned
+        if cleaned.get("name") and cleaned["name"] != chosen.environment_name:
+            wanted = f"This connection is for an environment named {chosen.environment_name}."
+            self.add_error("environment_account_connection_id", f"{wanted} Name it so, or choose another.")
+        for role in ("proton_service_role_arn", "component_role_arn"):
+            if cleaned.get(role):
+                self.add_error(role, "The roles come from the account connection: leave this empty.")
+        if cleaned.get("account_id") not in (None, "", chosen.environment_account_id):
+            self.add_error("account_id", f"The connection leads into account {chosen.environment_account_id}.")
+        return cleaned
 
 
 class ServiceDetails(Details):
@@ -211,11 +261,26 @@ class EnvironmentEdit(Details):
     component_role_arn = forms.CharField(
         label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
     )
+    environment_account_connection_id = forms.ChoiceField(
+        label="Account connection", required=False, help_text="Of the same account, for this environment's name."
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, user: User, environment: Environment, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="As it is")
-        self.suggest("proton_service_role_arn", accounts.roles())
+        self.connections = {}
+        if environment.connection is None:
+            del self.fields["environment_account_connection_id"]
+            self.suggest("proton_service_role_arn", accounts.roles())
+            return
+        del self.fields["proton_service_role_arn"]
+        del self.fields["component_role_arn"]
+        self.connections = {str(row.pk): row for row in connections.others_for(user, environment)}
+        offered = [
+            (key, f"requested {row.requested_at:%Y-%m-%d %H:%M}, role {row.role_arn or 'none'}")
+            for key, row in self.connections.items()
+        ]
+        self.fields["environment_account_connection_id"].choices = [("", "As it is"), *offered]
 
 
 class ServiceEdit(Details):

@@ -11,9 +11,12 @@ from portal.enums import Role
 from portal.errors import PortalError
 from portal.models import AccountSettings
 from portal.queries import audit as audit_queries
+from portal.queries import connections
 from portal.web.forms.components import ComponentRightsForm
 from portal.web.forms.people import RolesForm
 from portal.web.page import done, page, posted
+from portal.web.policies import PolicyDocument
+from provisioning import policies
 
 EVENTS_PER_PAGE = 100
 
@@ -43,7 +46,7 @@ def roles(request: HttpRequest) -> HttpResponse:
                 form.take(refusal)
             else:
                 return done(request, "roles", message="Saved.")
-    context = {"form": form, "row": row}
+    context = {"form": form, "row": row, "documents": _documents()}
     return page(request, "settings/roles.html", context, status=422 if form.errors else 200)
 
 
@@ -57,6 +60,31 @@ def components(request: HttpRequest) -> HttpResponse:
             actions.update_settings(by=request.user, **form.cleaned_data)
             return done(request, "settings-components", message="Saved.")
     return page(request, "settings/components.html", {"form": form, "row": row})
+
+
+def _documents() -> list[PolicyDocument]:
+    """The policies of the management account's own roles: they trust the portal, which needs no external id there."""
+    account, region = django_settings.PORTAL_ACCOUNT_ID, django_settings.PORTAL_REGION
+    may = policies.provisioning_policy(
+        account_id=account,
+        region=region,
+        services=connections.services_in_use(),
+        template_bucket=django_settings.TEMPLATE_BUCKET,
+    )
+    trust = policies.trust_policy(principal=connections.principal())
+    builds = policies.codebuild_trust_policy(account_id=account, region=region)
+    logs = policies.codebuild_policy(account_id=account, region=region)
+    found = [
+        PolicyDocument("trust", "Whom provisioning roles trust", "Of pipeline, service and component roles", trust),
+        PolicyDocument("permissions", "What provisioning roles may do", "Of the same roles", may),
+        PolicyDocument("codebuild-trust", "Whom CodeBuild roles trust", "Of roles given to CodeBuild", builds),
+        PolicyDocument("codebuild", "What CodeBuild roles may do", "The least; commands need more", logs),
+    ]
+    portal = policies.portal_policy(connections.assumed_roles())
+    if portal:
+        about = "Of the role or user that the portal runs as: every role that it assumes, or is to test"
+        found.append(PolicyDocument("portal", "What the portal's own identity may do", about, portal))
+    return found
 
 
 @require_safe

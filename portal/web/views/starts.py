@@ -53,8 +53,10 @@ def _like(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     model = fetch(request.user, name)
     if isinstance(model, Environment):
         version, text = model.shown_version, model.spec or (model.latest.spec if model.latest else "")
-        details = {"account_id": model.target_account_id, "proton_service_role_arn": model.proton_service_role_arn}
+        details = {"proton_service_role_arn": model.proton_service_role_arn}
         details |= {"component_role_arn": model.component_role_arn}
+        if model.connection is None:  # a connection is for one environment's name
+            details["account_id"] = model.target_account_id
     else:
         shown = [one.shown_version for one in model.instances.all()]
         version = max((one for one in shown if one), key=lambda one: (one.major, one.minor), default=None)

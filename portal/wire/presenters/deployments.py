@@ -50,6 +50,14 @@ def _state(row: Mapping[str, Any], which: str) -> dict[str, Any] | None:
     state = row[which]
     if not state:
         return None
+    if row["target_type"] == DeploymentTargetType.COMPONENT:
+        component = {
+            "serviceName": state.get("service_name"),
+            "serviceInstanceName": state.get("service_instance_name"),
+            "serviceSpec": state["service_spec"] or None,
+            "templateFile": state["template_file"],
+        }
+        return {"component": component}
     shown = {
         "spec": state["spec"],
         "templateName": state["template_name"],

@@ -1,6 +1,7 @@
 """All rows by number."""
 
 from tests.faults.rows import (
+    accounts,
     attacks,
     backups,
     broker,
@@ -17,5 +18,5 @@ from tests.faults.rows import (
 )
 
 DATABASE = (database, processes, versions, backups)
-MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, *DATABASE)
+MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, accounts, *DATABASE)
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
