@@ -45,6 +45,10 @@ static/node_modules/packages.stamp: static/package-lock.json static/package.json
 	@bin/npm-ci
 	@touch $@
 
+tests/github/node_modules/description.stamp: tests/github/package-lock.json tests/github/package.json tests/github/unpack.py .venv/dev.stamp
+	@bin/github-description
+	@touch $@
+
 staticfiles/assets.stamp: static/node_modules/packages.stamp $(OWN_ASSETS) .venv/run.stamp
 	@$(TOOLING) $(PYTHON) manage.py vendor_static
 	@$(TOOLING) $(PYTHON) manage.py collectstatic --noinput --clear --verbosity 0
@@ -53,7 +57,7 @@ staticfiles/assets.stamp: static/node_modules/packages.stamp $(OWN_ASSETS) .venv
 browser:
 	@bin/find-chromium
 
-test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp browser
+test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp tests/github/node_modules/description.stamp browser
 	@CHROMIUM="$$(bin/find-chromium)" $(PYTHON) -m pytest $(PYTEST_ARGS) tests
 	@echo 'Again on PostgreSQL: the tests that use the database'
 	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest $(PYTEST_ARGS) $(DATABASE_TESTS)

@@ -26,6 +26,14 @@ class Provisioning(TextChoices):
     CUSTOMER_MANAGED = "CUSTOMER_MANAGED", "Customer managed"
 
 
+class RepositoryProvider(TextChoices):
+    """GITHUB is the embedded forge of this machine where no credentials of GitHub are set (``make run``)."""
+
+    GITHUB = "GITHUB", "GitHub"
+    GITHUB_ENTERPRISE = "GITHUB_ENTERPRISE", "GitHub Enterprise"
+    BITBUCKET = "BITBUCKET", "Bitbucket"
+
+
 class TemplateVersionStatus(TextChoices):
     REGISTRATION_IN_PROGRESS = "REGISTRATION_IN_PROGRESS", "Registering"
     REGISTRATION_FAILED = "REGISTRATION_FAILED", "Registration failed"

@@ -99,6 +99,12 @@ def pipeline_context(
     }
 
 
+def workflow_context(pipeline: Context, outputs: Mapping[str, str]) -> Context:
+    """For the workflows beside a pipeline's template: they come after its infrastructure and so read
+    ``pipeline.outputs`` as well, such as the role that they assume."""
+    return {**_copy(pipeline), "pipeline": {**_copy(pipeline["pipeline"]), "outputs": _copy(outputs)}}
+
+
 def component_context(
     *,
     name: str,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0004_connections'),
+        ('portal', '0003_components'),
     ]
 
     operations = [

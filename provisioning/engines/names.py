@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+import uuid
 
+_BRANCHES = uuid.UUID("6f2a7c1e-3b54-5d0a-9a43-0c6b8f1d2e75")  # a name space of our own, for ever
 PREFIX = "AWSProton-"  # AWS Proton: customers' IAM policies allow stack/AWSProton-*
 
 
@@ -20,6 +22,14 @@ def stack_name(resource_name: str, kind: str, resource_id: str) -> str:
 def change_set_name(deployment: str) -> str:
     """The one change set of a deployment."""
     return f"deuteron-{deployment}"
+
+
+def pull_request_branch(kind: str, deployment: str) -> str:
+    """``proton--proton-<kind>-<uuid>``, AWS Proton's name; the uuid derives from the deployment's and is not its own.
+
+    ``kind`` is environment, service_instance, pipeline or component.
+    """
+    return f"proton--proton-{kind}-{uuid.uuid5(_BRANCHES, deployment)}"
 
 
 def _plain(text: str, length: int) -> str:

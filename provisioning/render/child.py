@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 
 from provisioning.problems import Problem, ProblemsFound
 from provisioning.render.files import render_file
+from provisioning.render.workflow import render_workflow
 
+RENDERERS = {"cloudformation": render_file, "github_actions": render_workflow}
 HEADER = struct.Struct(">I")
 
 
@@ -52,7 +54,7 @@ def allow_processor_time(seconds: float) -> None:
 
 def answer_to(job: dict[str, Any], output_bytes: int) -> dict[str, Any]:
     try:
-        rendered = render_file(
+        rendered = RENDERERS[job["language"]](
             job["text"],
             job["file"],
             job["context"],

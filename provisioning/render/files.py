@@ -37,7 +37,7 @@ def render_file(
     """
     if not trusts_inputs and (refused := guard.refused_inputs(context, file, authored)):
         raise ProblemsFound(refused)
-    assembled = _assembled(text, file, context, limit, authored)
+    assembled = assembled_file(text, file, context, limit, authored)
     problems = guard.check(assembled, text, file, context, trusts_inputs=trusts_inputs)
     if problems:
         raise ProblemsFound(problems)
@@ -46,12 +46,13 @@ def render_file(
 
 def render_plain(text: str, file: str, context: Mapping[str, Any]) -> Rendered:
     """The same without any look at the result. For measurements and controls, never for a deployment."""
-    return Rendered(_assembled(text, file, context, None, ()).text)
+    return Rendered(assembled_file(text, file, context, None, ()).text)
 
 
-def _assembled(
+def assembled_file(
     text: str, file: str, context: Mapping[str, Any], limit: int | None, authored: Collection[str]
 ) -> Assembled:
+    """A rendering that nobody has looked at yet. Raises ProblemsFound for mistakes of the template."""
     with errors.compiling(file):
         template = compiled(text)
     with errors.running(template, file):

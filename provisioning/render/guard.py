@@ -209,7 +209,7 @@ def _refusals(culprits: list[Culprit], file: str, context: Mapping[str, Any]) ->
         Problem(path, f"the value {_short(leaf)} {culprit.why}; {_ADVICE}", line=leaf.line or None, file=file)
         for culprit in culprits
         for leaf in (culprit.leaf,)
-        for path in _inputs_behind(leaf, context)
+        for path in inputs_behind(leaf, context)
     ]
 
 
@@ -218,7 +218,7 @@ def _short(leaf: Leaf) -> str:
     return ascii(text) if INVISIBLE.search(text) else repr(text)
 
 
-def _inputs_behind(leaf: Leaf, context: Mapping[str, Any]) -> Iterator[str]:
+def inputs_behind(leaf: Leaf, context: Mapping[str, Any]) -> Iterator[str]:
     """The inputs that a printed text is made of: those equal to it, else those within it or around it, else ""."""
     strings = [(path, text) for path, text in developer_strings(context) if text]
     same = [path for path, text in strings if text in (leaf.value, leaf.text)]

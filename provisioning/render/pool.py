@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from provisioning.problems import Problem, ProblemsFound
 from provisioning.render.child import HEADER
@@ -49,15 +49,17 @@ class RenderPool:
         *,
         trusts_inputs: bool = False,
         authored: Collection[str] = (),
+        language: Literal["cloudformation", "github_actions"] = "cloudformation",
     ) -> Rendered:
-        """As ``render_file``; raises ProblemsFound also when the rendering takes too long, needs too much memory or
-        ends its process. Waits while all children are busy."""
+        """As ``render_file``, or ``render_workflow`` for github_actions; raises ProblemsFound also when the rendering
+        takes too long, needs too much memory or ends its process. Waits while all children are busy."""
         job = {
             "text": text,
             "file": file,
             "context": context,
             "trusts_inputs": trusts_inputs,
             "authored": list(authored),
+            "language": language,
         }
         with self._turns:
             answer = self._answer(job, file)

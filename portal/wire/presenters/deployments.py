@@ -50,14 +50,15 @@ def _state(row: Mapping[str, Any], which: str) -> dict[str, Any] | None:
     state = row[which]
     if not state:
         return None
-    if row["target_type"] == DeploymentTargetType.COMPONENT:
-        component = {
+    kind = DeploymentTargetType(row["target_type"])
+    if kind == DeploymentTargetType.COMPONENT:
+        shown = {
             "serviceName": state.get("service_name"),
             "serviceInstanceName": state.get("service_instance_name"),
-            "serviceSpec": state["service_spec"] or None,
-            "templateFile": state["template_file"],
+            "serviceSpec": state.get("service_spec") or None,
+            "templateFile": state.get("template_file"),
         }
-        return {"component": component}
+        return {UNION[kind]: shown}
     shown = {
         "spec": state["spec"],
         "templateName": state["template_name"],
@@ -65,4 +66,4 @@ def _state(row: Mapping[str, Any], which: str) -> dict[str, Any] | None:
         "templateMinorVersion": state["template_minor_version"],
         "lastSuccessfulEnvironmentDeploymentId": state.get("last_successful_environment_deployment_id"),
     }
-    return {UNION[DeploymentTargetType(row["target_type"])]: shown}
+    return {UNION[kind]: shown}

@@ -306,10 +306,11 @@ def _jobs(world: _World) -> Iterator[Question]:
 
 def _started(person: Any, target: Any, kind: str) -> str:
     from portal.actions import runs, starting
-    from portal.models import Deployment
+    from portal.models import Component, Deployment
 
     target.refresh_from_db()
     if kind == "delete":
+        Component.objects.filter(instance__arn=target.arn).update(instance=None)  # as an edit asks for
         row = starting.start_removal(by=person, target=target)
     else:
         done = target.deployed

@@ -310,6 +310,7 @@ def _rows() -> list[Row]:
             ("names", "lease", "poller"),
             small={"environments": 8, "each": 1, "seconds": 90},
             full={"environments": 12, "each": 20, "seconds": 900},
+            patience=25,
             arena={"workers": 3, "lease": 1.5},
         ),
         Row(

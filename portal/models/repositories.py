@@ -1,0 +1,79 @@
+"""Linked repositories, and the pull requests that the portal opened in any of them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from portal import arns
+from portal.enums import RepositoryProvider
+from portal.models.deployments import Deployment
+
+
+class Repository(models.Model):
+    """A repository that the portal may use. What a test of access found stands beside it."""
+
+    provider = models.CharField(max_length=20, choices=RepositoryProvider.choices)
+    name = models.CharField(max_length=100)  # owner/repo
+    connection_arn = models.CharField(max_length=200, blank=True)
+    encryption_key = models.CharField(max_length=200, blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    default_branch = models.CharField(max_length=200, blank=True)
+    tested_at = models.DateTimeField(null=True, blank=True)
+    problem = models.TextField(blank=True)  # why the last test of access failed; "" when it did not
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["provider", "name"]
+        verbose_name_plural = "repositories"
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "name"], name="repository_is_linked_once"),
+            models.CheckConstraint(
+                condition=Q(provider__in=RepositoryProvider.values), name="repository_provider_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def arn(self) -> str:
+        return arns.repository(self.provider, self.name)
+
+
+class PullRequest(models.Model):
+    """A pull request that a deployment opened, as it was last seen. The forge has the truth; a webhook is a hint."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        MERGED = "merged", "Merged"
+        CLOSED = "closed", "Closed"
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="pull_requests")
+    provider = models.CharField(max_length=20, choices=RepositoryProvider.choices)
+    repository = models.CharField(max_length=100)  # owner/repo; linked or not
+    base = models.CharField(max_length=200)
+    branch = models.CharField(max_length=250)
+    number = models.PositiveIntegerField()
+    url = models.CharField(max_length=400)
+    title = models.CharField(max_length=400)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    head = models.CharField(max_length=64, blank=True)
+    mergeable = models.BooleanField(null=True)  # None while the forge has not worked it out
+    checks = models.CharField(max_length=10, blank=True)  # "", pending, success, failure
+    opened_at = models.DateTimeField()
+    merged_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "repository", "number"], name="pull_request_is_recorded_once"),
+        ]
+        indexes = [models.Index(fields=["state", "-opened_at"], name="pull_request_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.repository}#{self.number}"
