@@ -114,6 +114,10 @@ def test_what_is_missing_wrong_or_too_much_has_its_own_error(platform, vpc, monk
     assert error(templateMajorVersion="2") == "ResourceNotFoundException"
     assert error(templateMinorVersion="9") == "ResourceNotFoundException"
     assert error(spec="proton: EnvironmentSpec\nspec: {}\n") == "ValidationException"
+    wrong = {**ASKED, "spec": "spec: {cluster_name: a}"}
+    assert refused(platform, "CreateEnvironment", **wrong)[1] == (
+        "The spec does not fit the template: /spec/cluster_name: This must have at least 2 characters; it has 1."
+    )
     assert error(spec="[") == "ValidationException"
     assert error(protonServiceRoleArn="arn:aws:iam::123456789012:user/x") == "ValidationException"
     assert error(tags=[{"key": "aws:x", "value": ""}]) == "ValidationException"
