@@ -125,14 +125,6 @@ def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment
     return _checked(user, found, f"deployment {id} does not exist", write)
 
 
-def shown(rows: QuerySet[Any], missing: str) -> dict[str, Any]:
-    """The one row of a query of ``shown``, which is made for the person. Raises NotFound."""
-    found: dict[str, Any] | None = next(iter(rows.order_by()[:1]), None)
-    if found is None:
-        raise NotFound(missing)
-    return found
-
-
 def connection(
     user: User, id: UUID | str, *, account_id: str = "", write: bool = False, with_deleted: bool = False
 ) -> EnvironmentAccountConnection:
@@ -148,6 +140,14 @@ def connection(
     rows = connections.visible_to(user, with_deleted=with_deleted)
     rows = connections.of_account(rows, account_id) if account_id else rows
     return _checked(user, rows.filter(pk=key).first(), missing, write)
+
+
+def shown(rows: QuerySet[Any], missing: str) -> dict[str, Any]:
+    """The one row of a query of ``shown``, which is made for the person. Raises NotFound."""
+    found: dict[str, Any] | None = next(iter(rows.order_by()[:1]), None)
+    if found is None:
+        raise NotFound(missing)
+    return found
 
 
 def draft(user: User, id: UUID | str) -> Draft:

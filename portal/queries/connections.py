@@ -6,7 +6,15 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from portal.enums import EnvironmentAccountConnectionStatus
-from portal.models import AccountSettings, Bundle, Environment, EnvironmentAccountConnection, TemplateVersion, User
+from portal.models import (
+    AccountSettings,
+    Bundle,
+    Component,
+    Environment,
+    EnvironmentAccountConnection,
+    TemplateVersion,
+    User,
+)
 from provisioning import policies
 from provisioning.archives import read_archive
 
@@ -91,5 +99,7 @@ def assumed_roles() -> list[str]:
     found = {role for pair in connected.values_list("role_arn", "component_role_arn") for role in pair}
     own = Environment.objects.filter(connection__isnull=True)
     found |= {role for pair in own.values_list("proton_service_role_arn", "component_role_arn") for role in pair}
+    kept = Component.objects.filter(environment__connection__isnull=True)  # removed with what they were deployed with
+    found |= set(kept.exclude(latest=None).values_list("latest__role_arn", flat=True))
     found.add(AccountSettings.get().pipeline_service_role_arn)
     return sorted(found - {""})

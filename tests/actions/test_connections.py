@@ -16,6 +16,7 @@ from tests.factories import rows
 pytestmark = pytest.mark.django_db
 
 MANAGEMENT, OTHER, ROLE = "123456789012", rows.OTHER_ACCOUNT, rows.OTHER_ROLE
+ROLES = ("proton_service_role_arn", "codebuild_role_arn", "component_role_arn")
 COMPONENTS = f"arn:aws:iam::{OTHER}:role/components"
 
 
@@ -315,7 +316,7 @@ def test_the_environment_has_exactly_the_name_in_the_connection(simulated):
     assert paths(caught) == ["/environment_account_connection_id"]
 
 
-@pytest.mark.parametrize("member", ["proton_service_role_arn", "codebuild_role_arn", "component_role_arn"])
+@pytest.mark.parametrize("member", ROLES)
 def test_roles_and_a_connection_are_never_sent_together(simulated, member):
     with pytest.raises(Invalid, match="come from the account connection") as caught:
         create(connection=rows.connection("prod"), **{member: f"arn:aws:iam::{MANAGEMENT}:role/x"})
@@ -323,7 +324,7 @@ def test_roles_and_a_connection_are_never_sent_together(simulated, member):
 
 
 @pytest.mark.parametrize("embedded", [False, True])
-@pytest.mark.parametrize("member", ["proton_service_role_arn", "codebuild_role_arn", "component_role_arn"])
+@pytest.mark.parametrize("member", ROLES)
 def test_a_role_of_another_account_is_refused_without_a_connection(simulated, settings, embedded, member):
     settings.EMBEDDED = embedded
     with pytest.raises(Invalid, match="needs an account connection") as caught:
@@ -413,6 +414,21 @@ def test_an_environment_with_a_connection_never_gets_a_role(simulated):
     assert update(made, proton_service_role_arn="").latest.role_arn == ROLE
 
 
+@pytest.mark.parametrize("member", ROLES)
+def test_every_role_of_an_update_is_of_the_management_account_or_comes_from_the_connection(simulated, member):
+    own = f"arn:aws:iam::{MANAGEMENT}:role/x"
+    with pytest.raises(Invalid, match="come from the account connection") as caught:
+        update(home(simulated), deployment_type="NONE", **{member: own})
+    assert paths(caught) == [f"/{member}"]
+    made = rows.environment("dev")
+    with pytest.raises(Invalid, match="needs an account connection") as caught:
+        update(made, deployment_type="NONE", **{member: ROLE})
+    assert paths(caught) == [f"/{member}"]
+    changed = update(made, deployment_type="NONE", **{member: own})
+    assert [getattr(changed, name) for name in ROLES] == [own if name == member else "" for name in ROLES]
+    assert getattr(update(changed, deployment_type="NONE", **{member: ""}), member) == ""
+
+
 def test_a_connection_without_a_role_provisions_nothing_with_cloudformation(simulated):
     with pytest.raises(Invalid, match="has no role to provision with"):
         create(connection=rows.connection("prod", role_arn=""))
@@ -426,7 +442,11 @@ def test_components_have_a_role_of_their_own(simulated):
     with pytest.raises(Invalid, match="has no component role"):
         places.entry(made, component=True)
     own = f"arn:aws:iam::{MANAGEMENT}:role/components"
-    assert places.entry(create("dev", component_role_arn=own), component=True) == (own, "")
+    without = create("dev", component_role_arn=own)
+    assert places.entry(without, component=True) == (own, "")
+    without.component_role_arn = ""
+    with pytest.raises(Conflict, match="it has no component role"):
+        places.entry(without, component=True)
 
 
 def test_a_service_is_not_made_in_an_environment_without_access(simulated):

@@ -5,9 +5,9 @@ import time
 import boto3
 import pytest
 
-from portal.actions import connections, deployments, environments, reconciliation, resources, runs
+from portal.actions import components, connections, deployments, environments, reconciliation, resources, runs
 from portal.enums import DeploymentPhase, DeploymentStatus, TemplateKind
-from portal.models import Deployment, Environment
+from portal.models import Component, Deployment, Environment
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +91,26 @@ def test_environment_and_instance_are_made_in_the_connected_account_by_its_role(
     }
     roles = {entry.key for entry in checking_aws.entries}
     assert not roles & {MANAGEMENT, there}  # every change was made in a session, none with account keys
+
+
+def test_a_component_is_made_and_removed_in_the_connected_account_by_its_own_role(checking_aws, there, aws):
+    connection = connected(checking_aws, there, "prod")
+    role = f"arn:aws:iam::{there}:role/components"
+    checking_aws.trust(role, {MANAGEMENT}, external_id=connection.external_id)
+    connections.update_roles(by=rows.person(), account_id=there, connection=connection, component_role_arn=role)
+    connection.refresh_from_db()
+    create(connection)
+    work()
+    checking_aws.assumed.clear()
+    rows.component("bucket", environment_name="prod")
+    work()
+    made = Deployment.objects.get(component_name="bucket")
+    assert (made.status, f":{there}:stack/" in made.identifier) == ("SUCCEEDED", True)
+    components.delete(by=rows.person(), component=Component.objects.get())
+    work()
+    assert not Component.objects.exists()
+    assert len(checking_aws.executed("DeleteStack")) == 1
+    assert set(checking_aws.assumed) == {role}
 
 
 def test_a_role_that_stops_trusting_the_portal_stops_deployments(checking_aws, there):

@@ -172,13 +172,6 @@ def _sql(statement: str) -> None:
     connection.close()
 
 
-def _room() -> None:
-    """Whether the database has room is not looked at."""
-    from portal.queries import health
-
-    health._has_room = lambda: True
-
-
 def _external_ids() -> None:
     """Roles of any account are taken, and nobody looks whether they ask for the external id."""
     from portal.actions import connections, places, roles
@@ -187,6 +180,13 @@ def _external_ids() -> None:
     roles.problems_of = lambda roles, account_id: []
     places.account_of = lambda role_arn: "123456789012"
     connections.connect_test = lambda *args, **more: Finding("safe", ())  # type: ignore[assignment]
+
+
+def _room() -> None:
+    """Whether the database has room is not looked at."""
+    from portal.queries import health
+
+    health._has_room = lambda: True
 
 
 def _target() -> None:
@@ -242,11 +242,11 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "renewals": _renewals,
     "cancelling": _cancelling,
     "lock": _lock,
+    "external_ids": _external_ids,
     "room": _room,
     "clock": _clock,
     "reconciler": _reconciler,
     "additive": _additive,
-    "external_ids": _external_ids,
     "target": _target,
     "rights": _rights,
     "recheck": _recheck,

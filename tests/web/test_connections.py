@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from portal.enums import Role
-from portal.models import Environment, EnvironmentAccountConnection
+from portal.models import Component, Environment, EnvironmentAccountConnection
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -186,11 +186,24 @@ def test_an_environments_details_offer_another_connection_and_no_role(client, pl
     rows.environment("prod", connection=rows.connection("prod"))
     other = rows.connection("prod", role_arn=f"{ROLE}-2")
     page = client.get("/environments/prod/edit/").content.decode()
-    assert 'name="/proton_service_role_arn"' not in page
+    assert [f'name="/{role}"' in page for role in ("proton_service_role_arn", "component_role_arn")] == [False, False]
     client.post("/environments/prod/edit/", {"/environment_account_connection_id": str(other.pk)})
     assert Environment.objects.get().connection == other
     client.post("/environments/prod/edit/", {"/description": "Ours"})
     assert Environment.objects.get().connection == other
+
+
+def test_an_environment_takes_components_by_the_component_role_of_its_connection(client, platform, simulated):
+    made = rows.environment("prod", connection=rows.connection("prod"))
+    assert "none: it takes no components" in client.get("/environments/prod/").content.decode()
+    assert client.get("/components/new/").context["nowhere"]
+    components = f"{ROLE}-components"
+    EnvironmentAccountConnection.objects.filter(pk=made.connection_id).update(component_role_arn=components)
+    assert components in client.get("/environments/prod/").content.decode()
+    data = {"name": "bucket", "place": "environment", "environment_name": "prod", "manifest": rows.MANIFEST}
+    data["template_file"] = rows.COMPONENT_TEMPLATE
+    assert client.post("/components/new/", data).status_code == 302
+    assert Component.objects.get().latest.role_arn == components
 
 
 def test_a_developer_reads_and_is_told_whom_to_ask(client):

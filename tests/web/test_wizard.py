@@ -106,13 +106,15 @@ def test_what_does_not_go_with_a_connection_is_said_at_its_field(client, platfor
         "/version": "1.0",
         "/environment_account_connection_id": str(free.pk),
         "/proton_service_role_arn": "arn:aws:iam::123456789012:role/x",
+        "/component_role_arn": rows.COMPONENT_ROLE,
     }
     answer = client.post(f"/drafts/{draft.pk}/details/", typed)
     page = answer.content.decode()
     assert answer.status_code == 422
     assert "This connection is for an environment named prod" in page
-    assert "The roles come from the account connection" in page
+    assert page.count("The roles come from the account connection: leave this empty.</") >= 2
     assert values(page, "/proton_service_role_arn") == ["arn:aws:iam::123456789012:role/x"]
+    assert values(page, "/component_role_arn") == [rows.COMPONENT_ROLE]
 
 
 def test_a_role_of_another_account_is_refused_in_the_wizard(client, platform, simulated):
