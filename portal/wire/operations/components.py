@@ -7,7 +7,7 @@ from portal import access
 from portal.actions import components as actions
 from portal.actions import deployments
 from portal.enums import Role
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from portal.models import Component
 from portal.queries import components as queries
 from portal.wire import idempotency, reading
@@ -87,8 +87,7 @@ def list_components(
     service_name: str | None = None,
 ) -> Reply:
     """AWS Proton: names that nothing has give an empty list."""
-    if service_instance_name is not None and service_name is None:
-        raise Invalid("serviceInstanceName needs serviceName, too.")
+    reading.require_service(service_name, service_instance_name)
     found, token = page(
         queries.narrowed(
             queries.shown(caller.user),
