@@ -106,6 +106,7 @@ def _make(by: User, draft: Draft, spec: str) -> Environment | Service:
             account_id=str(details.get("account_id", "")),
             proton_service_role_arn=str(details.get("proton_service_role_arn", "")),
             component_role_arn=str(details.get("component_role_arn", "")),
+            codebuild_role_arn=str(details.get("codebuild_role_arn", "")),
             connection=_connection(by, details),
         )
     return services.create(

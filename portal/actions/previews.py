@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from portal import engines
-from portal.actions import contexts, places, rendering, specs, versions
+from portal.actions import command_jobs, contexts, places, rendering, specs, versions
 from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
@@ -210,10 +210,11 @@ def _preview(
         return Preview(problems=found.problems, before=before, spec=spec, command=command)
     if not files:
         return Preview(before=before, spec=spec, command=command)
-    [(file, text)] = files.items()
+    file, text = next(iter(files.items()))
     changes, error = _planned(target, text) if plan and target is not None else ((), "")
+    part = template_queries.bundle_of(version).parts[part_name]
     return Preview(
-        problems=lint.lint_template(text, file, settings.PORTAL_REGION),
+        problems=lint.lint_template(text, file, settings.PORTAL_REGION) if part.template else (),
         files=files,
         before=before,
         diff=diff_text(next(iter(before.values()), ""), text) if before else [],
@@ -227,7 +228,7 @@ def _preview(
 def _planned(target: Changed, text: str) -> tuple[tuple[PlannedChange, ...], str]:
     """What AWS says would change, with replacements; the reason when it cannot say."""
     last: Deployment | None = target.deployed
-    if last is None or last.engine == "none":
+    if last is None or last.engine == "none" or last.engine in command_jobs.ENGINES:
         return (), ""
     place = places.of_deployments([last]).get(last.pk)
     if place is None:

@@ -12,6 +12,7 @@ out already is followed to its end and recorded as it ended. Nothing is rolled b
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, heartbeats, rendering
+from portal.actions import claims, command_jobs, contexts, heartbeats, notifications, rendering, surroundings
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import Target as Changed
@@ -46,6 +47,7 @@ from provisioning.masking import mask
 from provisioning.problems import ProblemsFound
 
 log = logging.getLogger(__name__)
+surroundings.provide()
 STEPS_AT_ONCE = 30  # then the row goes back to the queue, so that one deployment cannot hold a thread
 MAX_ATTEMPTS = 8  # claims in a row that wrote nothing: whatever this is, it kills workers
 
@@ -179,7 +181,7 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
     wishes: dict[str, Any] = {"template_bucket": settings.TEMPLATE_BUCKET, **(settings.SIMULATION or {})}
     if deployment.engine == "none":
         wishes = {"outputs": {key: str(value) for key, value in deployment.inputs.items()}}
-    return Job(
+    job = Job(
         deployment=str(deployment.pk),
         intent=intent,
         name=deployment.external_name,
@@ -191,7 +193,12 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
         allow_replace_empty=deployment.allow_replace_empty,
         begins=begins,
         settings=wishes,
+        resource_arn=deployment.target_arn,
+        notified=notifications.of(deployment),
     )
+    if deployment.engine in command_jobs.ENGINES:
+        return replace(job, template="", **command_jobs.fields(deployment, target))
+    return job
 
 
 def _advance(deployment: Deployment) -> None:
@@ -215,6 +222,8 @@ def _advance(deployment: Deployment) -> None:
     crashpoint("after_call_before_commit", deployment)
     if reason and isinstance(result, Outcome) and result.status == "cancelled":
         return _refuse(deployment, reason, result)
+    if isinstance(result, Outcome) and notifications.newer(deployment):
+        return claims.release(deployment, wait=0)  # what was notified meanwhile belongs to the outcome
     if isinstance(result, Outcome):
         return finish(deployment, result)
     if isinstance(result, Unclear):

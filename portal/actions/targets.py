@@ -20,7 +20,7 @@ from provisioning.components import component_manifest
 from provisioning.problems import Problem
 
 Target = Environment | ServiceInstance | ServicePipeline | Component
-ENGINES_HERE = {"cloudformation"}
+ENGINES_HERE = {"cloudformation", "codebuild"}
 
 
 def where(target: Target, engine: str, *, removing: bool = False) -> dict[str, str]:
@@ -82,19 +82,35 @@ def engine_for(target: Target, version: TemplateVersion | None) -> str:
         entry, problems = component_manifest(target.manifest)
         if entry is None:
             raise Invalid(" ".join(problem.message for problem in problems), problems)
-        return _engine_here(entry.template_language, target.name, "/manifest")
+        return _engine_here(target, entry.template_language, target.name, "/manifest")
     assert version is not None
     part = template_queries.bundle_of(version).parts.get(part_of(target))
     if part is None:
         return "none"
-    return _engine_here(part.manifest.engine, str(version), "/version")
+    return _engine_here(target, part.manifest.engine, str(version), "/version")
 
 
-def _engine_here(engine: str, what: str, path: str) -> str:
+def _engine_here(target: Target, engine: str, what: str, path: str) -> str:
     if engine not in ENGINES_HERE:
         message = f"{what} is provisioned with {engine}, which this portal cannot run yet."
         raise Invalid(message, [Problem(path, message)])
-    return "memory" if settings.SIMULATION is not None else engine
+    if settings.SIMULATION is not None:
+        return "memory"
+    if engine == "codebuild" and settings.COMMAND_RUNNER == "local":
+        return "command"
+    if engine == "codebuild" and not codebuild_role_of(target):
+        place = "the pipelines of this portal" if isinstance(target, ServicePipeline) else "its environment"
+        message = f"{what} is provisioned by commands in CodeBuild: give {place} a CodeBuild role."
+        raise Invalid(message, [Problem("/codebuild_role_arn", message)])
+    return engine
+
+
+def codebuild_role_of(target: Target) -> str:
+    """The role that CodeBuild's builds for a target have; "" where none was given."""
+    if isinstance(target, ServicePipeline):
+        return AccountSettings.get().pipeline_codebuild_role_arn
+    environment = target if isinstance(target, Environment) else target.environment
+    return (environment.connection or environment).codebuild_role_arn
 
 
 def target_of(deployment: Deployment) -> Target | None:

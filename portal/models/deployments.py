@@ -73,6 +73,11 @@ class Deployment(DueWork):
     allow_replace_empty = models.BooleanField(default=False)
     intent_at = models.DateTimeField(null=True, blank=True)  # committed before the first call that changes anything
     handle = models.TextField(blank=True)  # the engine's own; opaque here
+    # What was reported to us about it by NotifyResourceDeploymentStatusChange.
+    notified_at = models.DateTimeField(null=True, blank=True)
+    notified_status = models.CharField(max_length=20, blank=True, default="", db_default="")
+    notified_message = models.TextField(blank=True, default="", db_default="")
+    notified_outputs = models.JSONField(null=True, blank=True)  # {key: value}; None: none were ever given
     failures = models.PositiveIntegerField(default=0)  # consecutive steps that the provider did not answer
 
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -119,6 +124,11 @@ class Deployment(DueWork):
     @property
     def is_running(self) -> bool:
         return self.status in RUNNING
+
+    @property
+    def runs_commands(self) -> bool:
+        """Whether a bundle's own commands provision it."""
+        return self.engine in ("command", "codebuild")
 
     @property
     def target_name(self) -> str:

@@ -106,6 +106,7 @@ urlpatterns = [
     path(DRAFT + "discard/", drafts.draft_discard, name="draft-discard"),
     path("deployments/", deployments.deployments, name="deployments"),
     path(DEPLOYMENT, deployments.deployment, name="deployment"),
+    path(DEPLOYMENT + "log/", deployments.deployment_log, name="deployment-log"),
     path(DEPLOYMENT + "cancel/", deployments.deployment_cancel, name="deployment-cancel"),
     path(DEPLOYMENT + "retry/", deployments.deployment_retry, name="deployment-retry"),
     path(DEPLOYMENT + "attention/", deployments.deployment_attention, name="deployment-attention"),

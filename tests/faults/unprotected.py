@@ -230,6 +230,10 @@ def _discretion() -> None:
     finishing.mask = runs.mask = lambda text, hidden: text
 
 
+def _by_the_row() -> None:
+    """What the row itself leaves off: runs of commands are started without it."""
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "names": _names,
     "lease": _lease,
@@ -251,6 +255,8 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "rights": _rights,
     "recheck": _recheck,
     "discretion": _discretion,
+    "sandbox": _by_the_row,
+    "masking": _by_the_row,
 }
 ONCE = {"lock", "additive"}  # taken off in the database, not in every worker
 HERE = {"lock", "reconciler", "external_ids"}  # taken off in the process that plays the web server

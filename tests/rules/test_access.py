@@ -77,6 +77,7 @@ TABLE = {
     "draft-discard": (NOT_OFFERED, OWNER),
     "deployments": (EVERYONE, NOT_OFFERED),
     "deployment": (EVERYONE, NOT_OFFERED),
+    "deployment-log": (EVERYONE, NOT_OFFERED),
     "deployment-cancel": (NOT_OFFERED, TEAM),
     "deployment-retry": (NOT_OFFERED, TEAM),
     "deployment-attention": (NOT_OFFERED, TEAM),

@@ -16,7 +16,6 @@ LATER = {
     "GetTemplateSyncStatus",
     "ListRepositories",
     "ListRepositorySyncDefinitions",
-    "NotifyResourceDeploymentStatusChange",
     "UpdateServiceSyncBlocker",
     "UpdateServiceSyncConfig",
     "UpdateTemplateSyncConfig",

@@ -123,6 +123,7 @@ def why(version: TemplateVersion) -> str:
 
 
 NAME_HELP = "Letters, digits, hyphens and underscores; up to 100. It cannot be changed later."
+CODEBUILD_HELP = "Of the same account. Commands of bundles run in CodeBuild with it."
 ARN_HELP = (
     "A role of this portal's own account to deploy with. Left empty: the portal's own credentials. "
     "Another account is entered by the roles of its connection."
@@ -167,12 +168,17 @@ class EnvironmentDetails(Details):
     proton_service_role_arn = forms.CharField(
         label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
     )
+    codebuild_role_arn = forms.CharField(
+        label="CodeBuild role", required=False, max_length=2048, help_text=CODEBUILD_HELP
+    )
     component_role_arn = forms.CharField(
         label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
     )
 
     def __init__(self, *args: Any, user: User, versions: Iterable[TemplateVersion], **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if settings.COMMAND_RUNNER == "local":
+            del self.fields["codebuild_role_arn"]
         self.user = user
         self.fields["version"].choices = version_choices(versions)
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="No team")
@@ -258,6 +264,9 @@ class EnvironmentEdit(Details):
     proton_service_role_arn = forms.CharField(
         label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
     )
+    codebuild_role_arn = forms.CharField(
+        label="CodeBuild role", required=False, max_length=2048, help_text=CODEBUILD_HELP
+    )
     component_role_arn = forms.CharField(
         label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
     )
@@ -267,6 +276,8 @@ class EnvironmentEdit(Details):
 
     def __init__(self, *args: Any, user: User, environment: Environment, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if settings.COMMAND_RUNNER == "local" or environment.connection is not None:
+            del self.fields["codebuild_role_arn"]
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="As it is")
         self.connections = {}
         if environment.connection is None:

@@ -27,6 +27,8 @@ def settings(request: HttpRequest) -> HttpResponse:
         "account_id": django_settings.PORTAL_ACCOUNT_ID,
         "region": django_settings.PORTAL_REGION,
         "endpoint": django_settings.PORTAL_PUBLIC_URL,
+        "command_runner": django_settings.COMMAND_RUNNER,
+        "without_sandbox": django_settings.COMMANDS_WITHOUT_SANDBOX,
         "teams": list(request.user.teams.all()),
     }
     return page(request, "settings/index.html", context)

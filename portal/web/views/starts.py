@@ -55,6 +55,7 @@ def _like(request: HttpRequest, kind: str, name: str) -> HttpResponse:
         version, text = model.shown_version, model.spec or (model.latest.spec if model.latest else "")
         details = {"proton_service_role_arn": model.proton_service_role_arn}
         details |= {"component_role_arn": model.component_role_arn}
+        details |= {"codebuild_role_arn": model.codebuild_role_arn} if model.codebuild_role_arn else {}
         if model.connection is None:  # a connection is for one environment's name
             details["account_id"] = model.target_account_id
     else:

@@ -6,6 +6,7 @@ from tests.faults.rows import (
     backups,
     broker,
     clients,
+    commands,
     database,
     processes,
     provider,
@@ -18,5 +19,18 @@ from tests.faults.rows import (
 )
 
 DATABASE = (database, processes, versions, backups)
-MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, accounts, *DATABASE)
+MODULES = (
+    workers,
+    broker,
+    provider,
+    clients,
+    commands,
+    wire,
+    attacks,
+    rights,
+    secrets,
+    simulation,
+    accounts,
+    *DATABASE,
+)
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
