@@ -16,6 +16,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
         "createdAt": row["created_at"],
         "templateName": row["template_name"],
         "provisioning": row["provisioning"] or None,
+        "environmentAccountConnectionId": None if row["connection_id"] is None else str(row["connection_id"]),
         "environmentAccountId": row["target_account_id"],
         "protonServiceRoleArn": row["proton_service_role_arn"] or None,
         "componentRoleArn": row["component_role_arn"] or None,
