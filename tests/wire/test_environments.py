@@ -127,12 +127,6 @@ def test_what_is_missing_wrong_or_too_much_has_its_own_error(platform, vpc, monk
     assert error() == "ServiceQuotaExceededException"
 
 
-def test_what_is_still_to_come_says_so(platform, dev):
-    later = {"provisioningRepository": {"provider": "GITHUB", "name": "owner/repo", "branch": "main"}}
-    name, message = refused(platform, "UpdateEnvironment", name="dev", deploymentType="NONE", **later)
-    assert (name, "not yet available" in message) == ("ValidationException", True)
-
-
 def test_none_changes_details_and_deploys_nothing(platform, dev):
     before = shown(platform)
     changed = run(

@@ -7,7 +7,7 @@ from portal import access, arns
 from portal.actions import deployments
 from portal.actions import environments as actions
 from portal.enums import DeploymentKind, Role, TemplateKind
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from portal.models import Environment, EnvironmentAccountConnection
 from portal.queries import environments as queries
 from portal.wire import idempotency, reading
@@ -27,12 +27,6 @@ def _shown(caller: Caller, name: str) -> Reply:
 def _connection(caller: Caller, id: str | None) -> EnvironmentAccountConnection | None:
     """The way into another account. AWS Proton: the caller is its management account."""
     return None if id is None else access.connection(caller.user, id, account_id=caller.account_id)
-
-
-def _not_yet(provisioning_repository: Mapping[str, str] | None) -> None:
-    """Raises Invalid for what is still to come."""
-    if provisioning_repository is not None:
-        raise Invalid("provisioningRepository is not yet available: give protonServiceRoleArn instead.")
 
 
 def _asked(row: Environment) -> list[Any]:
@@ -60,13 +54,13 @@ def create_environment(
     environment_account_connection_id: str | None = None,
     provisioning_repository: Mapping[str, str] | None = None,
 ) -> Reply:
-    _not_yet(provisioning_repository)
     request = {
         "spec": spec,
         "template": [template_name, template_major_version, template_minor_version],
         "description": description,
         "tags": tags,
         "roles": [proton_service_role_arn, codebuild_role_arn, component_role_arn],
+        "repository": provisioning_repository,
         "connection": environment_account_connection_id,
     }
     idempotency.create(
@@ -85,6 +79,7 @@ def create_environment(
             proton_service_role_arn=proton_service_role_arn or "",
             codebuild_role_arn=codebuild_role_arn or "",
             component_role_arn=component_role_arn or "",
+            provisioning_repository=provisioning_repository,
             connection=_connection(caller, environment_account_connection_id),
             tags=reading.tags(tags),
         ),
@@ -138,7 +133,6 @@ def update_environment(
     provisioning_repository: Mapping[str, str] | None = None,
 ) -> Reply:
     environment = access.environment(caller.user, name, write=True)
-    _not_yet(provisioning_repository)
     actions.update(
         by=caller.user,
         environment=environment,
@@ -150,6 +144,7 @@ def update_environment(
         proton_service_role_arn=proton_service_role_arn,
         codebuild_role_arn=codebuild_role_arn,
         component_role_arn=component_role_arn,
+        provisioning_repository=provisioning_repository,
         connection=_connection(caller, environment_account_connection_id),
     )
     return _shown(caller, name)
