@@ -9,12 +9,14 @@ import pytest
 from botocore import xform_name
 from botocore.loaders import Loader
 
+from portal import forges
 from portal.actions import people, registrations
 from portal.enums import TemplateVersionStatus
 from portal.models import TemplateVersion
 from portal.wire.registry import handlers
 from portal.wire.service_model import API_VERSION
 from tests.factories import bundles, rows
+from tests.factories import forges as made
 from tests.wire.later import LATER
 from tests.wire.test_live import with_key
 
@@ -68,7 +70,14 @@ COMPATIBLE = {"compatibleEnvironmentTemplates": [{"templateName": "vpc", "majorV
 PUBLISH = {"status": "PUBLISHED", "description": "First"}
 REGISTERED = ("EnvironmentTemplateVersionRegistered",), ("ServiceTemplateVersionRegistered",)
 
+INFRA = {"provider": "GITHUB", "name": "acme/infra"}
+LINK = {**INFRA, "connectionArn": "arn:aws:codestar-connections:us-east-1:123456789012:connection/one"}
+
 STORY = [
+    Step("CreateRepository", LINK),
+    Step("GetRepository", INFRA),
+    Step("ListRepositories"),
+    Step("DeleteRepository", INFRA),
     Step("UpdateAccountSettings", {"pipelineServiceRoleArn": ROLE, "pipelineCodebuildRoleArn": ROLE}),
     Step("GetAccountSettings"),
     Step("CreateEnvironmentTemplate", {"name": "vpc", "displayName": "VPC", "description": "Größe – 😀", "tags": TAGS}),
@@ -186,8 +195,9 @@ def work() -> None:
 
 
 @pytest.fixture
-def clients(live_server, simulated, open_aws):
-    """A client of each side, and the bundles in their bucket."""
+def clients(live_server, simulated, open_aws, local_forge):
+    """A client of each side, the bundles in their bucket, and a repository in the forge of this machine."""
+    local_forge.create(forges.forge("GITHUB", INFRA["name"])[1], {"README.md": "x"})
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     piped = rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE)
@@ -241,12 +251,15 @@ PAGES: dict[str, tuple[dict[str, Any], int]] = {
     "ListServicePipelineOutputs": (WEB, 1),
     "ListServicePipelineProvisionedResources": (WEB, 1),
     "ListComponentOutputs": ({"componentName": "bucket"}, 1),
+    "ListRepositories": ({}, 2),
     "ListComponentProvisionedResources": ({"componentName": "bucket"}, 1),
 }
 
 
-def test_every_paginator_gives_each_row_once_and_ends(live_server, simulated):
+def test_every_paginator_gives_each_row_once_and_ends(live_server, simulated, local_forge):
     admin = rows.person("admin")
+    for name in ("acme/infra", "acme/web"):
+        made.repository(admin, name)
     vpc = rows.version(rows.template(name="vpc"))
     rows.version(vpc.template, "1.1")
     home = rows.environment("home", of=vpc, component_role_arn=rows.COMPONENT_ROLE)
