@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from portal import forges
 from provisioning.engines.base import Engine, Target
+from provisioning.engines.pull_request import PullRequestEngine
 from provisioning.engines.registry import Engines
 from provisioning.engines.session import Sessions
+from provisioning.engines.workflow import WorkflowEngine
+from provisioning.forges.base import Forge, Repository
 
 if TYPE_CHECKING:
     from provisioning.render.pool import RenderPool
@@ -20,11 +24,23 @@ def sessions() -> Sessions:
 
 @cache
 def _engines() -> Engines:
-    return Engines(sessions())
+    def anywhere(repository: Repository) -> Forge:
+        return forges.forges()(repository)
+
+    return Engines(
+        sessions(),
+        {
+            "pull-request": lambda: PullRequestEngine(anywhere),
+            "workflow": lambda: WorkflowEngine(anywhere),
+        },
+    )
 
 
 def engine(name: str) -> Engine:
-    """The engine of that name: "cloudformation", "memory" or "none". Raises KeyError for any other."""
+    """The engine of that name: "cloudformation", "pull-request", "workflow", "memory" or "none".
+
+    Raises KeyError for any other.
+    """
     return _engines()[name]
 
 

@@ -51,7 +51,10 @@ def cancel(*, by: User, target: Target) -> Deployment:
 
 def _resumed(deployment: Deployment) -> DeploymentPhase:
     """Where a parked deployment goes on: from its beginning, unless something was called already."""
-    return DeploymentPhase.QUEUED if deployment.intent_at is None else DeploymentPhase.APPLYING
+    if deployment.intent_at is None:
+        return DeploymentPhase.QUEUED
+    handed_over = "made" in (deployment.delivery or {})
+    return DeploymentPhase.DELIVERING if handed_over else DeploymentPhase.APPLYING
 
 
 def retry(*, by: User, deployment: Deployment) -> Deployment:
@@ -127,6 +130,7 @@ EMPTIED: dict[str, Any] = {
     "initial_state": {},
     "target_state": {},
     "handle": "",
+    "delivery": None,
     "status_message": "",
     "version": None,
     "bundle": None,

@@ -12,6 +12,7 @@ out already is followed to its end and recorded as it ended. Nothing is rolled b
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, heartbeats, rendering
+from portal.actions import claims, contexts, deliveries, heartbeats, rendering
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import Target as Changed
@@ -114,8 +115,12 @@ def _render(deployment: Deployment) -> None:
         return claims.release(deployment, wait=3, doing=f"Waiting for {source}, which is made anew")
     try:
         context = contexts.gather(target, deployment.inputs)
-        if isinstance(target, Component):
+        if deployment.engine == deliveries.PULL_REQUEST:
+            rendered = deliveries.terraform_files(deployment, target, context)
+        elif isinstance(target, Component):
             rendered = rendering.render_component(target.manifest, deployment.template_file, context)
+        elif deployment.engine == deliveries.WORKFLOW:
+            rendered = deliveries.workflow_files(deployment, context, ())
         else:
             rendered = rendering.render(deployment.version, part_of(target), context)
     except ProblemsFound as found:
@@ -158,19 +163,23 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
     wishes: dict[str, Any] = {"template_bucket": settings.TEMPLATE_BUCKET, **(settings.SIMULATION or {})}
     if deployment.engine == "none":
         wishes = {"outputs": {key: str(value) for key, value in deployment.inputs.items()}}
-    return Job(
+    job = Job(
         deployment=str(deployment.pk),
         intent=intent,
         name=deployment.external_name,
         target=Target(deployment.account_id, deployment.region, deployment.role_arn, deployment.external_id),
-        template=next(iter(deployment.rendered.values()), ""),
-        files=deployment.rendered,
+        template=next(iter(deliveries.own_files(deployment).values()), ""),
+        files=deliveries.own_files(deployment),
         tags=contexts.tags(target) if target is not None else {},
         identifier=deployment.identifier,
         allow_replace_empty=deployment.allow_replace_empty,
         begins=begins,
         settings=wishes,
+        resource_arn=deployment.target_arn,
     )
+    if deliveries.current_engine(deployment) in deliveries.ENGINES:
+        return replace(job, **deliveries.fields(deployment, target))
+    return job
 
 
 def _advance(deployment: Deployment) -> None:
@@ -184,17 +193,47 @@ def _advance(deployment: Deployment) -> None:
     claims.still_ours(deployment)
     crashpoint("before_call", deployment)
     try:
-        result = engines.engine(deployment.engine).advance(job, deployment.handle or None)
+        result = engines.engine(deliveries.current_engine(deployment)).advance(job, deployment.handle or None)
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
     crashpoint("after_call_before_commit", deployment)
     if reason and isinstance(result, Outcome) and result.status == "cancelled":
         return _refuse(deployment, reason, result)
     if isinstance(result, Outcome):
-        return finish(deployment, result)
+        follow = result.status == "succeeded" and deliveries.workflows_follow(deployment)
+        return _deliver(deployment, result) if follow else finish(deployment, result)
     if isinstance(result, Unclear):
-        return _park(deployment, result.reason, handle=result.handle, events=result.events)
+        with transaction.atomic():
+            _park(deployment, result.reason, handle=result.handle, events=result.events)
+            return deliveries.record(deployment, result.pull_requests)
     return _wait(deployment, result)
+
+
+def _deliver(deployment: Deployment, made: Outcome) -> None:
+    """The infrastructure is there, or gone: keep what it made, render what reads its outputs, and go on with that."""
+    delivery = {**(deployment.delivery or {}), "made": deliveries.kept(made)}
+    deployment.delivery = delivery
+    try:
+        removing = deployment.kind == DeploymentKind.DELETE
+        files = {} if removing else deliveries.workflow_files(deployment, deployment.context, made.outputs)
+    except ProblemsFound as found:
+        reason = "The workflows could not be rendered.\n" + "\n".join(str(problem) for problem in found.problems)
+        return finish(deployment, Outcome("failed", reason, events=made.events, next_action="edit"))
+    with transaction.atomic():
+        claims.release(
+            deployment,
+            wait=0,
+            phase=DeploymentPhase.DELIVERING,
+            handle="",
+            delivery=delivery,
+            rendered={**deployment.rendered, **files},
+            doing=DeploymentPhase.DELIVERING.label,
+            failures=0,
+            last_modified_at=Now(),
+        )
+        add_events(deployment, made.events)
+        deliveries.record(deployment, made.pull_requests)
+        crashpoint("before_commit_of_progress", deployment)
 
 
 def _wait(deployment: Deployment, progress: Progress) -> None:
@@ -208,21 +247,23 @@ def _wait(deployment: Deployment, progress: Progress) -> None:
             last_modified_at=Now(),
         )
         add_events(deployment, progress.events)
+        deliveries.record(deployment, progress.pull_requests)
         crashpoint("before_commit_of_progress", deployment)
 
 
 def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
     """Nothing may be concluded: wait longer each time, and at last ask a person."""
     failures = deployment.failures + 1
+    asked = "The forge" if deliveries.current_engine(deployment) in deliveries.ENGINES else "AWS"
     if failures >= settings.MAX_STEP_FAILURES:
-        return _park(deployment, f"AWS did not answer {failures} times in a row. Last: {trouble}")
+        return _park(deployment, f"{asked} did not answer {failures} times in a row. Last: {trouble}")
     said = mask(str(trouble), sensitive.values(deployment))
     wait = min(60.0, 2.0 ** min(failures, 6)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
     return claims.release(
         deployment,
         wait=wait,
         failures=failures,
-        doing=f"AWS does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {said}"[:500],
+        doing=f"{asked} does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {said}"[:500],
         last_modified_at=Now(),
     )
 
@@ -246,4 +287,5 @@ STEPS: dict[DeploymentPhase, Callable[[Deployment], None]] = {
     DeploymentPhase.QUEUED: _begin,
     DeploymentPhase.RENDERING: _render,
     DeploymentPhase.APPLYING: _advance,
+    DeploymentPhase.DELIVERING: _advance,
 }

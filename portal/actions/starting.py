@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
+from portal.actions import deliveries
 from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
@@ -55,15 +56,19 @@ def start(
     retry_of: Deployment | None = None,
     allow_replace_empty: bool = False,
     lost: bool = False,
+    again: bool = False,
 ) -> Deployment:
     """Write the row that a worker will drive, inside the caller's transaction.
 
     ``version`` is None and ``template_file`` given for a component only. ``lost``: what earlier deployments made is
-    known to be gone, so make it anew. Raises Conflict when a deployment of the target is running: the unique index is
+    known to be gone, so make it anew; ``again``: open a pull request that a person closed again. Raises Conflict when a deployment of the target is running: the unique index is
     the lock; also while one of the component that is attached to it runs, or of the instance that it is attached to.
     """
     if not lost:
         require_quiet(target)
+    engine = engine_for(target, version)
+    if isinstance(target, ServicePipeline) and version is not None:
+        deliveries.require_repository(target, version)
     return _start(
         by=by,
         target=target,
@@ -73,7 +78,8 @@ def start(
         template_file=template_file,
         inputs=dict(inputs),
         status=DeploymentStatus.IN_PROGRESS,
-        engine=engine_for(target, version),
+        engine=engine,
+        delivery=deliveries.planned(target, version, engine, again=again),
         retry_of=retry_of,
         allow_replace_empty=allow_replace_empty,
         identifier="" if lost or target.latest is None else target.latest.identifier,
@@ -98,6 +104,7 @@ def start_removal(*, by: User, target: Target, retry_of: Deployment | None = Non
         allow_replace_empty=False,
         identifier=target.latest.identifier if target.latest else "",
         target_state={},
+        delivery=deliveries.planned_removal(source),
     )
 
 

@@ -14,13 +14,14 @@ from portal.models import (
     ServicePipeline,
     TemplateVersion,
 )
+from portal.queries import deliveries
 from portal.queries import templates as template_queries
 from portal.queries.environments import component_role
 from provisioning.components import component_manifest
 from provisioning.problems import Problem
 
 Target = Environment | ServiceInstance | ServicePipeline | Component
-ENGINES_HERE = {"cloudformation"}
+ENGINES_HERE = {"cloudformation": "cloudformation", "terraform": "pull-request", "github_actions": "workflow"}
 
 
 def where(target: Target, *, removing: bool = False) -> dict[str, str]:
@@ -46,6 +47,8 @@ def where(target: Target, *, removing: bool = False) -> dict[str, str]:
 
 def _component_role(component: Component, removing: bool) -> str:
     role = component_role(component.environment)
+    if not role and component.environment.provisioning_repository:
+        return ""  # AWS Proton: the role is for what it deploys itself; the automation of a repository has its own
     if not role and removing and component.latest is not None:
         return str(component.latest.role_arn)
     if not role:
@@ -90,19 +93,33 @@ def engine_for(target: Target, version: TemplateVersion | None) -> str:
         entry, problems = component_manifest(target.manifest)
         if entry is None:
             raise Invalid(" ".join(problem.message for problem in problems), problems)
-        return _engine_here(entry.template_language, target.name, "/manifest")
+        return _engine_here(entry.template_language, target, target.name, "/manifest")
     assert version is not None
     part = template_queries.bundle_of(version).parts.get(part_of(target))
     if part is None:
         return "none"
-    return _engine_here(part.manifest.engine, str(version), "/version")
+    if part.manifest.engine == "github_actions" and not deliveries.is_published(version):
+        message = f"{version} is a draft: workflows are delivered from published versions only. Publish it first."
+        raise Invalid(message, [Problem("/version", message)])
+    return _engine_here(part.manifest.engine, target, str(version), "/version")
 
 
-def _engine_here(engine: str, what: str, path: str) -> str:
-    if engine not in ENGINES_HERE:
-        message = f"{what} is provisioned with {engine}, which this portal cannot run yet."
+def _engine_here(language: str, target: Target, what: str, path: str) -> str:
+    engine = ENGINES_HERE.get(language)
+    if engine is None:
+        message = f"{what} is provisioned with {language}, which this portal cannot run yet."
         raise Invalid(message, [Problem(path, message)])
-    return "memory" if settings.SIMULATION is not None else engine
+    if settings.SIMULATION is not None and engine != "workflow":
+        return "memory"
+    if engine == "pull-request" and not deliveries.provisioning_repository(target):
+        place = "this portal's pipelines" if isinstance(target, ServicePipeline) else _environment_of(target)
+        message = f"{what} is Terraform, which is provisioned by pull requests: give {place} a provisioning repository."
+        raise Invalid(message, [Problem(path, message)])
+    return engine
+
+
+def _environment_of(target: Environment | ServiceInstance | Component) -> str:
+    return f"environment {target.name if isinstance(target, Environment) else target.environment.name}"
 
 
 def target_of(deployment: Deployment) -> Target | None:

@@ -73,6 +73,8 @@ class Deployment(DueWork):
     allow_replace_empty = models.BooleanField(default=False)
     intent_at = models.DateTimeField(null=True, blank=True)  # committed before the first call that changes anything
     handle = models.TextField(blank=True)  # the engine's own; opaque here
+    # Of what reaches people as pull requests: the repositories of "infrastructure" and "workflow", and what was made.
+    delivery = models.JSONField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)  # consecutive steps that the provider did not answer
 
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

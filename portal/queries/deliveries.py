@@ -1,0 +1,65 @@
+"""Where deployments reach people as pull requests: repositories of targets, and what of a version goes there."""
+
+from typing import Any
+
+from portal import forges
+from portal.enums import RepositoryProvider, TemplateVersionStatus
+from portal.models import (
+    AccountSettings,
+    Component,
+    Environment,
+    Repository,
+    Service,
+    ServiceInstance,
+    ServicePipeline,
+    TemplateVersion,
+)
+from portal.queries import templates
+from provisioning.bundle import Part
+from provisioning.forges.base import Repository as Place
+from provisioning.forges.errors import ForgeRefused
+
+Target = Environment | ServiceInstance | ServicePipeline | Component
+Where = dict[str, Any]  # {provider, name, branch}
+
+
+def provisioning_repository(target: Target) -> Where | None:
+    """The repository whose automation applies a target's Terraform: its environment's, for pipelines the account's."""
+    if isinstance(target, ServicePipeline):
+        return AccountSettings.get().pipeline_provisioning_repository
+    environment = target if isinstance(target, Environment) else target.environment
+    return environment.provisioning_repository
+
+
+def service_repository(service: Service) -> Where | None:
+    """The repository of a service's code, where workflows go; None unless it is linked or kept by the portal itself."""
+    name = service.repository_id
+    row = Repository.objects.filter(name=name).order_by("provider").first() if name else None
+    if row is not None:
+        branch = service.branch_name or row.default_branch or "main"
+        return {"provider": row.provider, "name": name, "branch": branch}
+    return _kept_here(name, service.branch_name or "main") if name else None
+
+
+def _kept_here(name: str, branch: str) -> Where | None:
+    local = forges.local_forge()
+    try:
+        if local is None or local.head(Place("GITHUB", name, branch), branch) is None:
+            return None
+    except ForgeRefused:
+        return None
+    return {"provider": str(RepositoryProvider.GITHUB), "name": name, "branch": branch}
+
+
+def pipeline_part(version: TemplateVersion | None) -> Part | None:
+    """The pipeline's part of a service template version."""
+    return None if version is None else templates.bundle_of(version).parts.get("pipeline")
+
+
+def has_workflows(version: TemplateVersion | None) -> bool:
+    part = pipeline_part(version)
+    return part is not None and bool(part.manifest.workflows)
+
+
+def is_published(version: TemplateVersion) -> bool:
+    return version.status == TemplateVersionStatus.PUBLISHED
