@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, deliveries, heartbeats, rendering
+from portal.actions import claims, contexts, deliveries, heartbeats, notifications, rendering
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import Target as Changed
@@ -176,6 +176,7 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
         begins=begins,
         settings=wishes,
         resource_arn=deployment.target_arn,
+        notified=notifications.of(deployment),
     )
     if deliveries.current_engine(deployment) in deliveries.ENGINES:
         return replace(job, **deliveries.fields(deployment, target))
@@ -199,6 +200,8 @@ def _advance(deployment: Deployment) -> None:
     crashpoint("after_call_before_commit", deployment)
     if reason and isinstance(result, Outcome) and result.status == "cancelled":
         return _refuse(deployment, reason, result)
+    if isinstance(result, Outcome) and notifications.newer(deployment):
+        return claims.release(deployment, wait=0)  # what was notified meanwhile belongs to the outcome
     if isinstance(result, Outcome):
         follow = result.status == "succeeded" and deliveries.workflows_follow(deployment)
         return _deliver(deployment, result) if follow else finish(deployment, result)
@@ -233,7 +236,7 @@ def _deliver(deployment: Deployment, made: Outcome) -> None:
         )
         add_events(deployment, made.events)
         deliveries.record(deployment, made.pull_requests)
-        crashpoint("before_commit_of_progress", deployment)
+        return crashpoint("before_commit_of_progress", deployment)
 
 
 def _wait(deployment: Deployment, progress: Progress) -> None:

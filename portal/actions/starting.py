@@ -61,8 +61,9 @@ def start(
     """Write the row that a worker will drive, inside the caller's transaction.
 
     ``version`` is None and ``template_file`` given for a component only. ``lost``: what earlier deployments made is
-    known to be gone, so make it anew; ``again``: open a pull request that a person closed again. Raises Conflict when a deployment of the target is running: the unique index is
-    the lock; also while one of the component that is attached to it runs, or of the instance that it is attached to.
+    known to be gone, so make it anew; ``again``: open a pull request that a person closed anew. Raises Conflict when a
+    deployment of the target is running: the unique index is the lock; also while one of the component that is attached
+    to it runs, or of the instance that it is attached to.
     """
     if not lost:
         require_quiet(target)

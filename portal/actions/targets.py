@@ -47,8 +47,9 @@ def where(target: Target, *, removing: bool = False) -> dict[str, str]:
 
 def _component_role(component: Component, removing: bool) -> str:
     role = component_role(component.environment)
-    if not role and component.environment.provisioning_repository:
-        return ""  # AWS Proton: the role is for what it deploys itself; the automation of a repository has its own
+    entry = component_manifest(component.manifest)[0]
+    if not role and entry is not None and entry.template_language == "terraform":
+        return ""  # its repository's automation has rights of its own
     if not role and removing and component.latest is not None:
         return str(component.latest.role_arn)
     if not role:
@@ -109,17 +110,29 @@ def _engine_here(language: str, target: Target, what: str, path: str) -> str:
     if engine is None:
         message = f"{what} is provisioned with {language}, which this portal cannot run yet."
         raise Invalid(message, [Problem(path, message)])
-    if settings.SIMULATION is not None and engine != "workflow":
-        return "memory"
     if engine == "pull-request" and not deliveries.provisioning_repository(target):
         place = "this portal's pipelines" if isinstance(target, ServicePipeline) else _environment_of(target)
         message = f"{what} is Terraform, which is provisioned by pull requests: give {place} a provisioning repository."
         raise Invalid(message, [Problem(path, message)])
-    return engine
+    if engine == "cloudformation" and _is_self_managed(target):
+        message = f"{what} is CloudFormation, which {_environment_of(target)} has no role for: it takes Terraform only."
+        raise Invalid(message, [Problem(path, message)])
+    return "memory" if settings.SIMULATION is not None and engine != "workflow" else engine
 
 
-def _environment_of(target: Environment | ServiceInstance | Component) -> str:
+def _environment_of(target: Target) -> str:
+    if isinstance(target, ServicePipeline):
+        return "the account"
     return f"environment {target.name if isinstance(target, Environment) else target.environment.name}"
+
+
+def _is_self_managed(target: Target) -> bool:
+    """Whether it is provisioned through a repository only: AWS Proton gives such an environment no role."""
+    if isinstance(target, ServicePipeline):
+        return False
+    environment = target if isinstance(target, Environment) else target.environment
+    role = component_role(environment) if isinstance(target, Component) else environment.proton_service_role_arn
+    return bool(environment.provisioning_repository) and not role
 
 
 def target_of(deployment: Deployment) -> Target | None:

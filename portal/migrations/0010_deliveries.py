@@ -7,6 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('portal', '0008_repositories'),
+        ('portal', '0008_notifications'),
     ]
 
     operations = [

@@ -73,6 +73,11 @@ class Deployment(DueWork):
     allow_replace_empty = models.BooleanField(default=False)
     intent_at = models.DateTimeField(null=True, blank=True)  # committed before the first call that changes anything
     handle = models.TextField(blank=True)  # the engine's own; opaque here
+    # What was reported to us about it by NotifyResourceDeploymentStatusChange.
+    notified_at = models.DateTimeField(null=True, blank=True)
+    notified_status = models.CharField(max_length=20, blank=True, default="", db_default="")
+    notified_message = models.TextField(blank=True, default="", db_default="")
+    notified_outputs = models.JSONField(null=True, blank=True)  # {key: value}; None: none were ever given
     # Of what reaches people as pull requests: the repositories of "infrastructure" and "workflow", and what was made.
     delivery = models.JSONField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)  # consecutive steps that the provider did not answer

@@ -28,7 +28,6 @@ LATER = {
     "ListEnvironmentAccountConnections",
     "ListRepositories",
     "ListRepositorySyncDefinitions",
-    "NotifyResourceDeploymentStatusChange",
     "RejectEnvironmentAccountConnection",
     "UpdateComponent",
     "UpdateEnvironmentAccountConnection",
