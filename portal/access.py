@@ -18,6 +18,7 @@ from portal.models import (
     Deployment,
     Draft,
     Environment,
+    Repository,
     Service,
     ServiceInstance,
     ServicePipeline,
@@ -26,7 +27,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from portal.queries import components, deployments, environments, services
+from portal.queries import components, deployments, environments, repositories, services
 from portal.queries.rights import (
     may_change,
     may_use_components,
@@ -47,6 +48,7 @@ __all__ = [
     "may_change",
     "may_use_components",
     "may_use_drafts",
+    "repository",
     "require",
     "require_components",
     "service",
@@ -114,6 +116,11 @@ def component(user: User, name: str, *, write: bool = False) -> Component:
     return _checked(user, found, f"component {name} does not exist", write)
 
 
+def repository(user: User, provider: str, name: str, *, write: bool = False) -> Repository:
+    found = repositories.visible_to(user).filter(provider=provider.upper(), name=name).first()
+    return _checked(user, found, f"the repository {name} is not linked", write)
+
+
 def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:
     try:
         key = id if isinstance(id, UUID) else UUID(id)
@@ -174,4 +181,5 @@ _BY_KIND: dict[str, Callable[..., Any]] = {
     "service_pipeline": service_pipeline,
     "deployment": deployment,
     "component": component,
+    "repository": repository,
 }

@@ -30,18 +30,24 @@ def forges() -> Forges:
     """What engines are given."""
     found: dict[str, Forge] = {}
     if (github := _github()) is not None:
-        found["GITHUB_ENTERPRISE" if settings.GITHUB_API_URL.endswith("/api/v3") else "GITHUB"] = github
+        found[github_provider()] = github
     if (local := local_forge()) is not None:
-        found["GITHUB"] = local
+        found[RepositoryProvider.GITHUB] = local
     return Forges({provider: partial(_same, forge) for provider, forge in found.items()})
 
 
 @cache
 def local_forge() -> LocalForge | None:
     """The forge of this machine, whose repositories the portal itself keeps and shows; None for a server."""
-    if not settings.EMBEDDED or (_github() is not None and not settings.GITHUB_API_URL.endswith("/api/v3")):
+    if not settings.EMBEDDED or (_github() is not None and github_provider() == RepositoryProvider.GITHUB):
         return None
     return LocalForge(settings.DATA_DIR / "repositories", url=pull_request_page)
+
+
+def github_provider() -> RepositoryProvider:
+    """The provider of repositories at GITHUB_API_URL."""
+    enterprise = settings.GITHUB_API_URL.endswith("/api/v3")
+    return RepositoryProvider.GITHUB_ENTERPRISE if enterprise else RepositoryProvider.GITHUB
 
 
 def is_local(provider: str) -> bool:

@@ -1,8 +1,10 @@
 """AWS accounts and the management account's settings."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 
-from portal.actions import audit
+from portal.actions import audit, repositories
 from portal.actions.environments import ROLE_ARN
 from portal.enums import Role
 from portal.errors import Forbidden, Invalid
@@ -27,10 +29,12 @@ def update_settings(
     by: User,
     pipeline_service_role_arn: str | None = None,
     pipeline_codebuild_role_arn: str | None = None,
+    pipeline_provisioning_repository: Mapping[str, str] | None = None,
+    delete_pipeline_provisioning_repository: bool = False,
     developers_use_components: bool | None = None,
 ) -> AccountSettings:
-    """Roles that pipelines are provisioned with, and whether developers may use components. "" clears a role, None
-    leaves a member as it is."""
+    """What pipelines are provisioned with: roles, or the {provider, name, branch} of a linked repository; and whether
+    developers may use components. "" clears a role, the flag the repository; None leaves a member as it is."""
     if not by.at_least(Role.ADMIN):
         raise Forbidden("Settings are changed by admins. Ask an admin.")
     wanted = {
@@ -42,6 +46,8 @@ def update_settings(
         for name, value in wanted.items()
         if value and not ROLE_ARN.fullmatch(value)
     ]
+    if pipeline_provisioning_repository is not None and delete_pipeline_provisioning_repository:
+        problems.append(Problem("/repository", "Either give a repository for pipelines or delete it, not both."))
     if problems:
         raise Invalid("; ".join(problem.message for problem in problems), problems)
     with transaction.atomic():
@@ -49,7 +55,12 @@ def update_settings(
         for name, value in wanted.items():
             if value is not None:
                 setattr(row, name, value)
-        detail = {}
+        detail: dict[str, object] = {}
+        if delete_pipeline_provisioning_repository:
+            row.pipeline_provisioning_repository, detail["repository"] = None, ""
+        elif pipeline_provisioning_repository is not None:
+            chosen = repositories.linked(pipeline_provisioning_repository, "/repository")
+            row.pipeline_provisioning_repository, detail["repository"] = chosen, chosen["name"]
         if developers_use_components is not None and developers_use_components != row.developers_use_components:
             row.developers_use_components = detail["developers_use_components"] = developers_use_components
         row.save()

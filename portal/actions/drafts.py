@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from portal.actions import environments, services
+from portal.actions import environments, repositories, services
 from portal.enums import TemplateKind
 from portal.errors import Forbidden, Invalid, NotFound
 from portal.models import Draft, Environment, Service, Team, Template, TemplateVersion, User
@@ -95,6 +95,7 @@ def _make(by: User, draft: Draft, spec: str) -> Environment | Service:
             account_id=str(details.get("account_id", "")),
             proton_service_role_arn=str(details.get("proton_service_role_arn", "")),
             component_role_arn=str(details.get("component_role_arn", "")),
+            provisioning_repository=repositories.chosen(details),
         )
     return services.create(
         **common,

@@ -1,12 +1,13 @@
 """Creating, updating and deleting environments."""
 
 import re
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import transaction
 
 from portal import arns, quotas
-from portal.actions import audit, specs, versions
+from portal.actions import audit, repositories, specs, versions
 from portal.actions.names import check_name, check_texts, unless_taken
 from portal.actions.starting import require_not_going, start, start_removal
 from portal.enums import DeploymentKind, DeploymentUpdateType, Role, TemplateKind
@@ -73,12 +74,14 @@ def create(
     proton_service_role_arn: str = "",
     codebuild_role_arn: str = "",
     component_role_arn: str = "",
+    provisioning_repository: Mapping[str, str] | None = None,
     tags: dict[str, str] | None = None,
 ) -> Environment:
     """Make an environment and start its first deployment.
 
-    ``spec`` is an EnvironmentSpec as YAML. Without ``minor`` the recommended one. Raises Invalid with every problem,
-    Conflict when the name is taken, QuotaExceeded.
+    ``spec`` is an EnvironmentSpec as YAML. Without ``minor`` the recommended one. ``provisioning_repository`` is
+    {provider, name, branch} of a linked one. Raises Invalid with every problem, Conflict when the name is taken,
+    QuotaExceeded.
     """
     _only_platform(by)
     check_name(name, "environment")
@@ -93,6 +96,8 @@ def create(
     with transaction.atomic():
         if Environment.objects.count() >= quotas.ENVIRONMENTS:
             raise QuotaExceeded(f"There are {quotas.ENVIRONMENTS} environments already: delete one first.")
+        entered = bool(proton_service_role_arn or codebuild_role_arn)
+        repository = repositories.of_environment(provisioning_repository, None, entered=entered, is_new=True)
         environment = unless_taken(
             lambda: Environment.objects.create(
                 name=name,
@@ -105,6 +110,7 @@ def create(
                 proton_service_role_arn=proton_service_role_arn,
                 codebuild_role_arn=codebuild_role_arn,
                 component_role_arn=component_role_arn,
+                provisioning_repository=repository,
                 tags=tags or {},
                 created_by=by,
             ),
@@ -128,6 +134,7 @@ def update(
     proton_service_role_arn: str | None = None,
     codebuild_role_arn: str | None = None,
     component_role_arn: str | None = None,
+    provisioning_repository: Mapping[str, str] | None = None,
 ) -> Environment:
     """Deploy another spec or version, or with NONE change the details only. None leaves a member as it is.
 
@@ -138,6 +145,9 @@ def update(
     deploys = DeploymentUpdateType(deployment_type) != DeploymentUpdateType.NONE
     with transaction.atomic():
         locked = _locked(environment)
+        entered = bool(proton_service_role_arn or codebuild_role_arn)
+        present = locked.provisioning_repository
+        repositories.of_environment(provisioning_repository, present, entered=entered, is_new=False)
         _set_details(locked, description, team, proton_service_role_arn, component_role_arn)
         _set_roles(locked, codebuild_role_arn=codebuild_role_arn)
         if deploys:

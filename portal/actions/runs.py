@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, deliveries, heartbeats, notifications, rendering
+from portal.actions import claims, contexts, heartbeats, notifications, pull_request_jobs, rendering
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import Target as Changed
@@ -115,12 +115,12 @@ def _render(deployment: Deployment) -> None:
         return claims.release(deployment, wait=3, doing=f"Waiting for {source}, which is made anew")
     try:
         context = contexts.gather(target, deployment.inputs)
-        if deployment.engine == deliveries.PULL_REQUEST:
-            rendered = deliveries.terraform_files(deployment, target, context)
+        if deployment.engine == pull_request_jobs.PULL_REQUEST:
+            rendered = pull_request_jobs.terraform_files(deployment, target, context)
         elif isinstance(target, Component):
             rendered = rendering.render_component(target.manifest, deployment.template_file, context)
-        elif deployment.engine == deliveries.WORKFLOW:
-            rendered = deliveries.workflow_files(deployment, context, ())
+        elif deployment.engine == pull_request_jobs.WORKFLOW:
+            rendered = pull_request_jobs.workflow_files(deployment, context, ())
         else:
             rendered = rendering.render(deployment.version, part_of(target), context)
     except ProblemsFound as found:
@@ -168,8 +168,8 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
         intent=intent,
         name=deployment.external_name,
         target=Target(deployment.account_id, deployment.region, deployment.role_arn, deployment.external_id),
-        template=next(iter(deliveries.own_files(deployment).values()), ""),
-        files=deliveries.own_files(deployment),
+        template=next(iter(pull_request_jobs.own_files(deployment).values()), ""),
+        files=pull_request_jobs.own_files(deployment),
         tags=contexts.tags(target) if target is not None else {},
         identifier=deployment.identifier,
         allow_replace_empty=deployment.allow_replace_empty,
@@ -178,8 +178,8 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
         resource_arn=deployment.target_arn,
         notified=notifications.of(deployment),
     )
-    if deliveries.current_engine(deployment) in deliveries.ENGINES:
-        return replace(job, **deliveries.fields(deployment, target))
+    if pull_request_jobs.current_engine(deployment) in pull_request_jobs.ENGINES:
+        return replace(job, **pull_request_jobs.fields(deployment, target))
     return job
 
 
@@ -194,7 +194,7 @@ def _advance(deployment: Deployment) -> None:
     claims.still_ours(deployment)
     crashpoint("before_call", deployment)
     try:
-        result = engines.engine(deliveries.current_engine(deployment)).advance(job, deployment.handle or None)
+        result = engines.engine(pull_request_jobs.current_engine(deployment)).advance(job, deployment.handle or None)
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
     crashpoint("after_call_before_commit", deployment)
@@ -203,22 +203,22 @@ def _advance(deployment: Deployment) -> None:
     if isinstance(result, Outcome) and notifications.newer(deployment):
         return claims.release(deployment, wait=0)  # what was notified meanwhile belongs to the outcome
     if isinstance(result, Outcome):
-        follow = result.status == "succeeded" and deliveries.workflows_follow(deployment)
+        follow = result.status == "succeeded" and pull_request_jobs.workflows_follow(deployment)
         return _deliver(deployment, result) if follow else finish(deployment, result)
     if isinstance(result, Unclear):
         with transaction.atomic():
             _park(deployment, result.reason, handle=result.handle, events=result.events)
-            return deliveries.record(deployment, result.pull_requests)
+            return pull_request_jobs.record(deployment, result.pull_requests)
     return _wait(deployment, result)
 
 
 def _deliver(deployment: Deployment, made: Outcome) -> None:
     """The infrastructure is there, or gone: keep what it made, render what reads its outputs, and go on with that."""
-    delivery = {**(deployment.delivery or {}), "made": deliveries.kept(made)}
+    delivery = {**(deployment.delivery or {}), "made": pull_request_jobs.kept(made)}
     deployment.delivery = delivery
     try:
         removing = deployment.kind == DeploymentKind.DELETE
-        files = {} if removing else deliveries.workflow_files(deployment, deployment.context, made.outputs)
+        files = {} if removing else pull_request_jobs.workflow_files(deployment, deployment.context, made.outputs)
     except ProblemsFound as found:
         reason = "The workflows could not be rendered.\n" + "\n".join(str(problem) for problem in found.problems)
         return finish(deployment, Outcome("failed", reason, events=made.events, next_action="edit"))
@@ -235,7 +235,7 @@ def _deliver(deployment: Deployment, made: Outcome) -> None:
             last_modified_at=Now(),
         )
         add_events(deployment, made.events)
-        deliveries.record(deployment, made.pull_requests)
+        pull_request_jobs.record(deployment, made.pull_requests)
         return crashpoint("before_commit_of_progress", deployment)
 
 
@@ -250,14 +250,14 @@ def _wait(deployment: Deployment, progress: Progress) -> None:
             last_modified_at=Now(),
         )
         add_events(deployment, progress.events)
-        deliveries.record(deployment, progress.pull_requests)
+        pull_request_jobs.record(deployment, progress.pull_requests)
         crashpoint("before_commit_of_progress", deployment)
 
 
 def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
     """Nothing may be concluded: wait longer each time, and at last ask a person."""
     failures = deployment.failures + 1
-    asked = "The forge" if deliveries.current_engine(deployment) in deliveries.ENGINES else "AWS"
+    asked = "The forge" if pull_request_jobs.current_engine(deployment) in pull_request_jobs.ENGINES else "AWS"
     if failures >= settings.MAX_STEP_FAILURES:
         return _park(deployment, f"{asked} did not answer {failures} times in a row. Last: {trouble}")
     said = mask(str(trouble), sensitive.values(deployment))

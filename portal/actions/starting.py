@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import deliveries
+from portal.actions import pull_request_jobs
 from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
@@ -69,7 +69,7 @@ def start(
         require_quiet(target)
     engine = engine_for(target, version)
     if isinstance(target, ServicePipeline) and version is not None:
-        deliveries.require_repository(target, version)
+        pull_request_jobs.require_repository(target, version)
     return _start(
         by=by,
         target=target,
@@ -80,7 +80,7 @@ def start(
         inputs=dict(inputs),
         status=DeploymentStatus.IN_PROGRESS,
         engine=engine,
-        delivery=deliveries.planned(target, version, engine, again=again),
+        delivery=pull_request_jobs.planned(target, version, engine, again=again),
         retry_of=retry_of,
         allow_replace_empty=allow_replace_empty,
         identifier="" if lost or target.latest is None else target.latest.identifier,
@@ -105,7 +105,7 @@ def start_removal(*, by: User, target: Target, retry_of: Deployment | None = Non
         allow_replace_empty=False,
         identifier=target.latest.identifier if target.latest else "",
         target_state={},
-        delivery=deliveries.planned_removal(source),
+        delivery=pull_request_jobs.planned_removal(source),
     )
 
 

@@ -14,7 +14,7 @@ from portal.models import (
     ServicePipeline,
     TemplateVersion,
 )
-from portal.queries import deliveries
+from portal.queries import destinations
 from portal.queries import templates as template_queries
 from portal.queries.environments import component_role
 from provisioning.components import component_manifest
@@ -99,7 +99,7 @@ def engine_for(target: Target, version: TemplateVersion | None) -> str:
     part = template_queries.bundle_of(version).parts.get(part_of(target))
     if part is None:
         return "none"
-    if part.manifest.engine == "github_actions" and not deliveries.is_published(version):
+    if part.manifest.engine == "github_actions" and not destinations.is_published(version):
         message = f"{version} is a draft: workflows are delivered from published versions only. Publish it first."
         raise Invalid(message, [Problem("/version", message)])
     return _engine_here(part.manifest.engine, target, str(version), "/version")
@@ -110,7 +110,7 @@ def _engine_here(language: str, target: Target, what: str, path: str) -> str:
     if engine is None:
         message = f"{what} is provisioned with {language}, which this portal cannot run yet."
         raise Invalid(message, [Problem(path, message)])
-    if engine == "pull-request" and not deliveries.provisioning_repository(target):
+    if engine == "pull-request" and not destinations.provisioning_repository(target):
         place = "this portal's pipelines" if isinstance(target, ServicePipeline) else _environment_of(target)
         message = f"{what} is Terraform, which is provisioned by pull requests: give {place} a provisioning repository."
         raise Invalid(message, [Problem(path, message)])

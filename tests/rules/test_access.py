@@ -115,6 +115,7 @@ PUBLIC = {
     "health-ready",
     "metrics",
     "sts",  # signed, no session
+    "webhook-github",  # signed, no session
 }
 
 

@@ -127,9 +127,6 @@ def test_what_is_still_to_come_says_so(platform, dev):
     later = {"environmentAccountConnectionId": "0e4b8f2a-1111-4222-8333-123456789abc"}
     name, message = refused(platform, "CreateEnvironment", **{**ASKED, "name": "x"}, **later)
     assert (name, "not yet available" in message) == ("ValidationException", True)
-    later = {"provisioningRepository": {"provider": "GITHUB", "name": "owner/repo", "branch": "main"}}
-    name, message = refused(platform, "UpdateEnvironment", name="dev", deploymentType="NONE", **later)
-    assert (name, "not yet available" in message) == ("ValidationException", True)
 
 
 def test_none_changes_details_and_deploys_nothing(platform, dev):

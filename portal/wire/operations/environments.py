@@ -24,12 +24,10 @@ def _shown(caller: Caller, name: str) -> Reply:
     return {"environment": present.environment(access.shown(rows, f"environment {name} does not exist"))}
 
 
-def _not_yet(environment_account_connection_id: str | None, provisioning_repository: Mapping[str, str] | None) -> None:
+def _not_yet(environment_account_connection_id: str | None) -> None:
     """Where an environment may be, beside this account. Raises Invalid for what is still to come."""
     if environment_account_connection_id is not None:
         raise Invalid("environmentAccountConnectionId is not yet available: give protonServiceRoleArn instead.")
-    if provisioning_repository is not None:
-        raise Invalid("provisioningRepository is not yet available: give protonServiceRoleArn instead.")
 
 
 def _asked(row: Environment) -> list[Any]:
@@ -57,13 +55,14 @@ def create_environment(
     environment_account_connection_id: str | None = None,
     provisioning_repository: Mapping[str, str] | None = None,
 ) -> Reply:
-    _not_yet(environment_account_connection_id, provisioning_repository)
+    _not_yet(environment_account_connection_id)
     request = {
         "spec": spec,
         "template": [template_name, template_major_version, template_minor_version],
         "description": description,
         "tags": tags,
         "roles": [proton_service_role_arn, codebuild_role_arn, component_role_arn],
+        "repository": provisioning_repository,
     }
     idempotency.create(
         caller,
@@ -81,6 +80,7 @@ def create_environment(
             proton_service_role_arn=proton_service_role_arn or "",
             codebuild_role_arn=codebuild_role_arn or "",
             component_role_arn=component_role_arn or "",
+            provisioning_repository=provisioning_repository,
             tags=reading.tags(tags),
         ),
         find=lambda arn: Environment.objects.filter(arn=arn).select_related("latest").first(),
@@ -133,7 +133,7 @@ def update_environment(
     provisioning_repository: Mapping[str, str] | None = None,
 ) -> Reply:
     environment = access.environment(caller.user, name, write=True)
-    _not_yet(environment_account_connection_id, provisioning_repository)
+    _not_yet(environment_account_connection_id)
     actions.update(
         by=caller.user,
         environment=environment,
@@ -145,6 +145,7 @@ def update_environment(
         proton_service_role_arn=proton_service_role_arn,
         codebuild_role_arn=codebuild_role_arn,
         component_role_arn=component_role_arn,
+        provisioning_repository=provisioning_repository,
     )
     return _shown(caller, name)
 

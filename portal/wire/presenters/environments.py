@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.wire.presenters.attempts import attempts
+from portal.wire.presenters.repositories import branch
 
 
 def summary(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,6 +27,6 @@ def environment(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **summary(row),
         "codebuildRoleArn": row["codebuild_role_arn"] or None,
-        "provisioningRepository": row["provisioning_repository"],
+        "provisioningRepository": branch(row["provisioning_repository"]),
         "spec": row["spec"] or None,
     }

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from portal import forges
-from portal.enums import RepositoryProvider, TemplateVersionStatus
+from portal.enums import TemplateVersionStatus
 from portal.models import (
     AccountSettings,
     Component,
@@ -16,8 +15,6 @@ from portal.models import (
 )
 from portal.queries import templates
 from provisioning.bundle import Part
-from provisioning.forges.base import Repository as Place
-from provisioning.forges.errors import ForgeRefused
 
 Target = Environment | ServiceInstance | ServicePipeline | Component
 Where = dict[str, Any]  # {provider, name, branch}
@@ -32,23 +29,12 @@ def provisioning_repository(target: Target) -> Where | None:
 
 
 def service_repository(service: Service) -> Where | None:
-    """The repository of a service's code, where workflows go; None unless it is linked or kept by the portal itself."""
+    """The repository of a service's code, where workflows go; None unless it is linked."""
     name = service.repository_id
     row = Repository.objects.filter(name=name).order_by("provider").first() if name else None
-    if row is not None:
-        branch = service.branch_name or row.default_branch or "main"
-        return {"provider": row.provider, "name": name, "branch": branch}
-    return _kept_here(name, service.branch_name or "main") if name else None
-
-
-def _kept_here(name: str, branch: str) -> Where | None:
-    local = forges.local_forge()
-    try:
-        if local is None or local.head(Place("GITHUB", name, branch), branch) is None:
-            return None
-    except ForgeRefused:
+    if row is None:
         return None
-    return {"provider": str(RepositoryProvider.GITHUB), "name": name, "branch": branch}
+    return {"provider": row.provider, "name": name, "branch": service.branch_name or row.default_branch or "main"}
 
 
 def pipeline_part(version: TemplateVersion | None) -> Part | None:

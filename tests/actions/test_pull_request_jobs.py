@@ -1,10 +1,7 @@
 """What reaches people as pull requests, on the forge of this machine: Terraform, and workflows of pipelines."""
 
-from pathlib import Path
-
 import pytest
 
-from portal import forges
 from portal.actions import components, deployments, environments, notifications, pipelines, services
 from portal.embedded.samples import pack_sample
 from portal.enums import DeploymentStatus, ServiceStatus, TemplateKind, TemplateVersionStatus
@@ -15,7 +12,6 @@ from portal.models import (
     Deployment,
     Environment,
     PullRequest,
-    Repository,
     Service,
     ServicePipeline,
     TemplateVersion,
@@ -25,6 +21,7 @@ from provisioning.forges.base import Repository as Place
 from provisioning.forges.local import LocalForge
 from provisioning.outputs import Output
 from provisioning.sources import read_archive
+from tests.factories import forges as factory
 from tests.factories import rows
 
 pytestmark = pytest.mark.django_db
@@ -42,14 +39,11 @@ HERE = {"provider": "GITHUB", "name": "acme/infra", "branch": "main"}
 
 
 @pytest.fixture
-def forge(settings, tmp_path: Path) -> LocalForge:
-    settings.EMBEDDED, settings.DATA_DIR = True, tmp_path
-    forges.forget()
-    local = forges.local_forge()
-    local.create(APP, {"app.py": "print()\n", "Dockerfile": "FROM scratch\n"})
-    local.create(INFRA, {"README.md": "# Infrastructure\n"})
-    yield local
-    forges.forget()
+def forge(local_forge: LocalForge) -> LocalForge:
+    by = rows.person()
+    factory.repository(by, "acme/web", **{"app.py": "print()\n", "Dockerfile": "FROM scratch\n"})
+    factory.repository(by, "acme/infra")
+    return local_forge
 
 
 def text(forge: LocalForge, place: Place, path: str, branch: str = "main") -> str:
@@ -85,7 +79,6 @@ def web(simulated, forge) -> ServicePipeline:
     simulated["outputs"]["LoadBalancerSecurityGroupId"] = "sg-1"
     simulated["outputs"]["DeployRoleArn"] = "arn:aws:iam::111111111111:role/deploy"
     home = rows.environment("home")
-    Repository.objects.create(provider="GITHUB", name="acme/web", default_branch="main")
     made(home, sample(0, home=home.template))
     return ServicePipeline.objects.get()
 
