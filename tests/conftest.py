@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop 
 import pytest
 
 from tests.aws import aws, aws_account  # noqa: F401  fixtures for every test
+from tests.factories.pull_requests import acme, piped, self_managed  # noqa: F401
 from tests.postgres import postgres  # noqa: F401
 
 

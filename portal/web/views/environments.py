@@ -12,7 +12,7 @@ from portal.actions import environments as actions
 from portal.enums import DeploymentStatus, DeploymentUpdateType, Role, TemplateKind
 from portal.errors import Invalid
 from portal.models import Environment, Team
-from portal.queries import deployments, usage
+from portal.queries import deployments, fleet, usage
 from portal.queries import environments as queries
 from portal.queries.distances import distance_of, distances_of
 from portal.web.forms.details import EnvironmentEdit
@@ -59,6 +59,8 @@ def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
     return {
         "environment": found,
         "target": found,
+        "versions": fleet.versions_of(found),
+        "pulls": fleet.pull_requests_of(found),
         "distance": distance_of(found, found.template),
         "outputs": deployments.outputs_of(found),
         "resources": deployments.resources_of(found),
