@@ -49,6 +49,11 @@ def s3_client() -> Any:
     return sessions().client("s3", Target(settings.PORTAL_ACCOUNT_ID, settings.PORTAL_REGION))
 
 
+def secrets_client() -> Any:
+    """A Secrets Manager client of the management account. Only descriptions are asked for."""
+    return sessions().client("secretsmanager", Target(settings.PORTAL_ACCOUNT_ID, settings.PORTAL_REGION))
+
+
 def render_pool() -> "RenderPool":
     """The process's warm, limited children."""
     from provisioning.render.pool import default_pool
