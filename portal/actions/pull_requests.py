@@ -140,4 +140,7 @@ def _decide(by: User, repository: Repository, number: int, verb: str, head: str)
     with transaction.atomic():
         audit.record(by=by, action=f"pull_request.{verb}", target=repository.arn, number=number)
         hint(repository.provider, repository.name, number)
+    row = PullRequest.objects.filter(provider=repository.provider, repository=repository.name, number=number).first()
+    if row is not None:
+        look_if_due(row.pk)
     return found

@@ -40,6 +40,14 @@ class Repository(models.Model):
         return self.name
 
     @property
+    def owner(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def short_name(self) -> str:
+        return self.name.partition("/")[2]
+
+    @property
     def arn(self) -> str:
         return arns.repository(self.provider, self.name)
 

@@ -55,6 +55,9 @@ def _like(request: HttpRequest, kind: str, name: str) -> HttpResponse:
         version, text = model.shown_version, model.spec or (model.latest.spec if model.latest else "")
         details = {"account_id": model.target_account_id, "proton_service_role_arn": model.proton_service_role_arn}
         details |= {"component_role_arn": model.component_role_arn}
+        if kept := model.provisioning_repository:
+            details["provisioning_repository"] = f"{kept['provider']}:{kept['name']}"
+            details["provisioning_branch"] = kept["branch"]
     else:
         shown = [one.shown_version for one in model.instances.all()]
         version = max((one for one in shown if one), key=lambda one: (one.major, one.minor), default=None)
