@@ -232,7 +232,7 @@ def record(deployment: Deployment, seen: Iterable[SeenPullRequest]) -> None:
             "branch": found.branch,
             "url": found.url,
             "opened_at": datetime.fromtimestamp(found.opened_at, UTC),
-            "closed_at": Now() if found.state == PullRequest.State.CLOSED else None,
+            "closed_at": Now() if found.state == "closed" else None,
         }
         row, is_new = PullRequest.objects.get_or_create(**named, defaults=made)
         if not is_new:

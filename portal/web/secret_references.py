@@ -11,9 +11,9 @@ from provisioning.secret_references import references
 
 def problems_of(document: Document, shape: Shape, below: str = "") -> list[Problem]:
     """Of the secrets that the document names at or below a pointer. Asks AWS, so never in a transaction."""
-    named = [
-        (path, name) for path, name in _named(document, shape) if (path + "/").startswith(below + "/") or not below
-    ]
+    named = list(_named(document, shape))
+    if below:
+        named = [(path, name) for path, name in named if path == below or path.startswith(below + "/")]
     return actions.problems(named)
 
 

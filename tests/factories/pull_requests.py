@@ -32,7 +32,7 @@ def acme(local_forge: LocalForge) -> LocalForge:
 
 
 def text(acme: LocalForge, place: Place, path: str, branch: str = "main") -> str:
-    return acme.read(place, acme.head(place, branch), path).decode()
+    return (acme.read(place, acme.head(place, branch) or "", path) or b"").decode()
 
 
 def merge(acme: LocalForge, place: Place, number: int) -> None:
