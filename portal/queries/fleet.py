@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.timesince import timesince
 
@@ -86,12 +86,10 @@ class Counts:
 
 
 def counts(user: User) -> Counts:
-    """How many are open, and how many were merged and never applied. Two small queries."""
-    rows = visible_to(user)
-    return Counts(
-        open=rows.filter(state=PullRequest.State.OPEN).count(),
-        unapplied=rows.filter(_unapplied()).count(),
-    )
+    """How many are open, and how many were merged and never applied. One query."""
+    is_open = Q(state=PullRequest.State.OPEN)
+    rows = visible_to(user).filter(is_open | _unapplied())
+    return Counts(**rows.aggregate(open=Count("pk", filter=is_open), unapplied=Count("pk", filter=~is_open)))
 
 
 def of_deployment(deployment: Deployment) -> list[PullRequest]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.actions import components, deployments, environments, notifications, pipelines, services
+from portal.actions import components, deployments, environments, finishing, notifications, pipelines, runs, services
 from portal.enums import DeploymentStatus, ServiceStatus, TemplateKind, TemplateVersionStatus
 from portal.errors import Conflict, Invalid
 from portal.models import AccountSettings, Component, Deployment, Environment, PullRequest, Service, ServicePipeline
@@ -208,3 +208,59 @@ def test_a_pipeline_of_terraform_goes_to_the_accounts_repository(simulated):
     assert "give this portal's pipelines a provisioning repository" in service.status_message
     with pytest.raises(Conflict):
         deployments.cancel(by=rows.person(), target=ServicePipeline.objects.get())
+
+
+# Kills
+
+
+class Killed(BaseException):
+    """As ``kill -9`` ends a process: nobody catches it."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Ends the process at the nth time that a point is passed; returns whether it has."""
+
+    def arm(point: str, turn: int) -> list[str]:
+        passed: list[str] = []
+
+        def crashpoint(name: str, of: Deployment) -> None:
+            if name == point:
+                passed.append(name)
+                if len(passed) == turn:
+                    raise Killed
+
+        for module in (runs, finishing):
+            monkeypatch.setattr(module, "crashpoint", crashpoint)
+        return passed
+
+    return arm
+
+
+def until_quiet() -> None:
+    """Workers come back after a kill, once the dead one's lease is over."""
+    for _ in range(3):
+        try:
+            again()
+        except Killed:
+            Deployment.objects.filter(lease_until__isnull=False).update(lease_until="2000-01-01T00:00Z")
+
+
+POINTS = {"before_call": 5, "after_call_before_commit": 5, "before_commit_of_progress": 4, "before_commit_of_end": 1}
+
+
+@pytest.mark.parametrize(
+    ("point", "turn"), [(point, turn + 1) for point, most in POINTS.items() for turn in range(most)]
+)
+def test_a_kill_during_a_delivery_leaves_one_pull_request_and_one_deployment(piped, acme, killed_at, point, turn):
+    merge(acme, APP, 1)
+    sample(1, piped.service.template)
+    passed = killed_at(point, turn)
+    pipelines.update(by=rows.person(), service=piped.service, deployment_type="MINOR_VERSION", spec=piped.service.spec)
+    until_quiet()
+    piped.refresh_from_db()
+    assert (piped.latest.status, piped.version.number) == (DeploymentStatus.SUCCEEDED, "1.1")
+    assert [(pull.number, pull.state) for pull in acme.pull_requests(APP)] == [(2, "open"), (1, "merged")]
+    assert list(piped.latest.pull_requests.values_list("number", flat=True)) == [2]
+    assert output_values(piped)["ImagesUri"] == "the-ImagesUri"
+    assert len(passed) >= turn
