@@ -69,6 +69,7 @@ def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
         "instances": found.instances.select_related("service", "latest", "version__template"),
         "components": found.components.select_related("latest", "instance__service"),
         "component_role": queries.component_role(found),
+        "takes_components": queries.takes_components(found),
         "ask_component": "" if request.user.is_platform else "a platform engineer",
         "blockers": queries.blockers_of_deletion(found),
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
