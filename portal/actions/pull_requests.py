@@ -1,7 +1,7 @@
 """Looking at pull requests. The forge has the truth; a webhook only says that it is time to ask."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +22,8 @@ from provisioning.forges.errors import Conflicted, ForgeRefused, Moved
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 180.0  # between two looks at an open one of which nothing is heard
+CLOSED_EVERY_SECONDS = 900.0  # at a closed one, which may be opened again
+CLOSED_FOR = timedelta(days=1)  # then it is looked at only when something is heard
 BATCH = 50
 
 
@@ -44,8 +46,10 @@ def look(row: PullRequest) -> PullRequest:
     ours = rows.filter(looks=row.looks).exclude(state=PullRequest.State.MERGED)
     with transaction.atomic():
         written = ours.update(seen_at=Now(), **seen(found))
-        if written and found.state != "open":  # a hint that came meanwhile is kept
-            rows.filter(look_at__gt=Now()).update(look_at=None)
+        if written and found.state != "open":
+            later = rows.filter(look_at__gt=Now())  # a hint that came meanwhile is kept
+            fresh = later.filter(state=PullRequest.State.CLOSED, closed_at__gt=Now() - CLOSED_FOR)
+            fresh.update(look_at=from_now(CLOSED_EVERY_SECONDS)) or later.update(look_at=None)
         if written and found.state != was:
             wake(Deployment.objects.filter(pk=row.deployment_id))
     row.refresh_from_db()

@@ -49,7 +49,8 @@ def _files(lines: Iterable[str]) -> list[FileDiff]:
         elif hunk:
             inside = True
             old, new = int(hunk[1]), int(hunk[2])
-            found[-1].lines.append(DiffLine("gap", hunk[3] or f"line {new}"))
+            if new > 1 or found[-1].lines:
+                found[-1].lines.append(DiffLine("gap", hunk[3] or f"line {new}"))
         elif not inside:
             found[-1].note = next(
                 (word for word in ("new", "deleted") if line.startswith(f"{word} file")), found[-1].note

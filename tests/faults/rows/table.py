@@ -12,10 +12,11 @@ from tests.faults.rows import (
     secrets,
     simulation,
     versions,
+    webhooks,
     wire,
     workers,
 )
 
 DATABASE = (database, processes, versions, backups)
-MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, *DATABASE)
+MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, webhooks, *DATABASE)
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
