@@ -105,3 +105,11 @@ def test_the_versions_of_a_workflow_are_seen_in_its_repository(piped: ServicePip
     assert fleet.versions_of(piped) == fleet.Versions("1.1", "1.1", "1.1", "1.0", gap)
     shown = text_of(signed_in().get(f"/deployments/{piped.latest_id}/"))
     assert ("acme/web#2" in shown, "Delivering the workflows" in shown) == (True, True)
+
+
+def test_an_update_of_a_pipeline_shows_beforehand_what_changes_in_its_workflow(piped: ServicePipeline):
+    sample(1, piped.service.template)
+    shown = text_of(signed_in().post("/services/web/pipeline/update/", {"_preview": "1"}))
+    assert ".github/workflows/deploy.yml" in shown
+    assert "Refuse images with critical findings" in shown
+    assert "The rendered template is the same: nothing would change." in shown
