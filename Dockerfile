@@ -25,6 +25,9 @@ RUN export DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory: \
     && /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0
 
 FROM python:3.11-slim-bookworm
+# Commands of bundles run in bubblewrap where COMMAND_RUNNER=local. It makes user namespaces, which container engines
+# forbid by default: see docs/operations.md.
+RUN apt-get update && apt-get install -y --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin deuteron \
     && install --directory --owner=10001 --mode=0700 /var/lib/deuteron/audit
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=portal.settings PORT=8000

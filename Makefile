@@ -12,7 +12,7 @@ OWN_ASSETS := $(shell find static/css static/js static/img templates portal/web 
 DATABASE_TESTS := tests/actions tests/queries tests/rules tests/web tests/wire
 TOOLING := DEUTERON_TOOLING=true DATABASE_URL=sqlite:///:memory:
 
-.PHONY: help run setup test soak bench check format lock sbom browser
+.PHONY: help run setup test soak bench check format lock sbom browser sandbox
 
 help:
 	@echo 'make run      set everything up and serve the product on http://127.0.0.1:$$PORT (default 8000)'
@@ -57,12 +57,15 @@ staticfiles/assets.stamp: static/node_modules/packages.stamp $(OWN_ASSETS) .venv
 browser:
 	@bin/find-chromium
 
-test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp tests/github/node_modules/description.stamp browser
+sandbox:
+	@bin/find-bubblewrap
+
+test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp tests/github/node_modules/description.stamp browser sandbox
 	@CHROMIUM="$$(bin/find-chromium)" $(PYTHON) -m pytest $(PYTEST_ARGS) tests
 	@echo 'Again on PostgreSQL: the tests that use the database'
 	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest $(PYTEST_ARGS) $(DATABASE_TESTS)
 
-soak: .venv/dev.stamp .venv-aws/aws.stamp
+soak: .venv/dev.stamp .venv-aws/aws.stamp sandbox
 	@$(PYTHON) -m tests.faults.soak $(SOAK)
 
 bench: .venv/dev.stamp staticfiles/assets.stamp

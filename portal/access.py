@@ -18,6 +18,7 @@ from portal.models import (
     Deployment,
     Draft,
     Environment,
+    EnvironmentAccountConnection,
     Repository,
     Service,
     ServiceInstance,
@@ -27,7 +28,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from portal.queries import components, deployments, environments, repositories, services
+from portal.queries import components, connections, deployments, environments, repositories, services
 from portal.queries.rights import (
     may_change,
     may_use_components,
@@ -42,6 +43,7 @@ __all__ = [
     "access_key",
     "by_arn",
     "component",
+    "connection",
     "deployment",
     "draft",
     "environment",
@@ -130,6 +132,23 @@ def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment
     return _checked(user, found, f"deployment {id} does not exist", write)
 
 
+def connection(
+    user: User, id: UUID | str, *, account_id: str = "", write: bool = False, with_deleted: bool = False
+) -> EnvironmentAccountConnection:
+    """With ``account_id``, only where that account is one of its sides: to others it does not exist.
+
+    ``with_deleted`` finds one that was deleted, too, so that a repeated deletion can return it.
+    """
+    missing = f"environment account connection {id} does not exist"
+    try:
+        key = id if isinstance(id, UUID) else UUID(id)
+    except ValueError:
+        raise NotFound(missing) from None
+    rows = connections.visible_to(user, with_deleted=with_deleted)
+    rows = connections.of_account(rows, account_id) if account_id else rows
+    return _checked(user, rows.filter(pk=key).first(), missing, write)
+
+
 def shown(rows: QuerySet[Any], missing: str) -> dict[str, Any]:
     """The one row of a query of ``shown``, which is made for the person. Raises NotFound."""
     found: dict[str, Any] | None = next(iter(rows.order_by()[:1]), None)
@@ -163,6 +182,10 @@ def access_key(user: User, key_id: str) -> AccessKey:
 def by_arn(user: User, arn: str, *, write: bool = False) -> Any:
     """The row that an ARN names, by the rules of its kind. Raises NotFound for an ARN of another account or kind."""
     parsed = arns.parse(arn)
+    if parsed is not None and parsed.kind == "connection":  # of the environment account, which asked for it
+        found = connection(user, parsed.names[0], account_id=parsed.account_id, write=write)
+        if found.environment_account_id == parsed.account_id:
+            return found
     if parsed is None or parsed.kind not in _BY_KIND or parsed.account_id != settings.PORTAL_ACCOUNT_ID:
         raise NotFound(f"{arn} does not exist")
     return _BY_KIND[parsed.kind](user, *parsed.names, write=write)

@@ -77,5 +77,10 @@ def deployment(id: object) -> str:
     return _arn(f"deployment/{id}")
 
 
+def environment_account_connection(account_id: str, id: object) -> str:
+    """Of the environment account, which asked for it."""
+    return _arn(f"environment-account-connection/{id}", account_id)
+
+
 def repository(provider: str, name: str) -> str:
     return _arn(f"repository/{provider.lower()}:{name}")

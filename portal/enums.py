@@ -81,6 +81,22 @@ class DeploymentKind(TextChoices):
     DELETE = "delete", "Delete"
 
 
+class EnvironmentAccountConnectionStatus(TextChoices):
+    PENDING = "PENDING", "Pending"
+    CONNECTED = "CONNECTED", "Connected"
+    REJECTED = "REJECTED", "Rejected"
+
+
+class ConnectVerdict(TextChoices):
+    """Ours: what assuming a connection's roles with and without the right external id showed."""
+
+    SAFE = "safe", "Safe"
+    OPEN = "open", "Open to others"
+    CLOSED = "closed", "Cannot be assumed"
+    UNCHECKED = "unchecked", "Not checked here"
+    NOTHING = "nothing", "Nothing to test"
+
+
 class DeploymentPhase(TextChoices):
     """Ours, finer than the wire's status."""
 

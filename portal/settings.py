@@ -30,6 +30,13 @@ def env_number(name: str, default: float) -> float:
         raise ImproperlyConfigured(f"{name}={value}: say a number (see .env.example)") from None
 
 
+def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = os.environ.get(name) or default
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value}: say {' or '.join(choices)} (see .env.example)")
+    return value
+
+
 def env_list(name: str, default: str) -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
@@ -57,6 +64,7 @@ PORTAL_PUBLIC_URL = os.environ.get("PORTAL_PUBLIC_URL", f"http://127.0.0.1:{PORT
 CSRF_TRUSTED_ORIGINS = [PORTAL_PUBLIC_URL] if PORTAL_PUBLIC_URL.startswith("https://") else []
 PORTAL_ACCOUNT_ID = os.environ.get("PORTAL_ACCOUNT_ID", "123456789012")
 PORTAL_REGION = os.environ.get("PORTAL_REGION", "us-east-1")
+PORTAL_PRINCIPAL_ARN = os.environ.get("PORTAL_PRINCIPAL_ARN", "")  # whom the policies to paste name, if not the account
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -275,6 +283,16 @@ LOGGING = logs.configuration(
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")  # for /metrics from elsewhere than this machine
 # Templates of more than 51,200 bytes reach CloudFormation through this bucket of the portal's own account.
 TEMPLATE_BUCKET = os.environ.get("TEMPLATE_BUCKET", "")
+
+# Commands of bundles (CodeBuild provisioning): in AWS CodeBuild, or on the workers themselves.
+COMMAND_RUNNER = env_choice("COMMAND_RUNNER", "local" if EMBEDDED else "codebuild", ("local", "codebuild"))
+COMMAND_HOSTS = env_list("COMMAND_HOSTS", "")  # host:port, or .domain:port for all below it, that local runs may reach
+COMMAND_TIMEOUT = env_number("COMMAND_TIMEOUT", 3600)  # seconds
+COMMAND_MEMORY_MB = env_number("COMMAND_MEMORY_MB", 2048)
+COMMAND_DISK_MB = env_number("COMMAND_DISK_MB", 1024)
+COMMAND_PROCESSES = int(env_number("COMMAND_PROCESSES", 256))
+COMMAND_LOG_MB = env_number("COMMAND_LOG_MB", 5)
+COMMANDS_WITHOUT_SANDBOX = env_flag("COMMANDS_WITHOUT_SANDBOX", False)
 
 # A wish for the in-memory engine (JSON, see provisioning/engines/memory.py) that then stands in for every other one.
 SIMULATION = json.loads(os.environ["SIMULATION"]) if os.environ.get("SIMULATION") else None

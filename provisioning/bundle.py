@@ -38,6 +38,7 @@ class Part:
     manifest: Manifest
     template_file: str
     template: str
+    manifest_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class _Reader:
                 self.text(name)
         if manifest.engine == "github_actions" and directory.part != "pipeline":
             return None
-        return Part(directory.part, directory.path, manifest, template_file, template)
+        return Part(directory.part, directory.path, manifest, template_file, template, directory.manifest_file)
 
     def check_file(self, directory: Directory, file: str, line: int) -> bool:
         """Whether the file of an entry is there; says so when it is not."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import yaml
+
 from provisioning.codebuild_settings import read_settings
 from provisioning.names import unsafe
 from provisioning.problems import Problem, errors, pointer
@@ -49,6 +51,12 @@ class Manifest:
     def workflows(self) -> tuple[ManifestEntry, ...]:
         """Entries whose files become workflows in the service's repository."""
         return tuple(entry for entry in self.entries if entry.template_language == "github_actions")
+
+
+def dump_settings(settings: Mapping[str, Any]) -> str:
+    """A manifest of one CodeBuild entry with these settings: what ``parse_manifest`` reads."""
+    entry = {"rendering_engine": "codebuild", "settings": dict(settings)}
+    return yaml.safe_dump({"infrastructure": {"templates": [entry]}}, sort_keys=False, width=10_000, allow_unicode=True)
 
 
 def parse_manifest(text: str, file: str) -> tuple[Manifest | None, tuple[Problem, ...]]:

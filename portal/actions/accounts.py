@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from django.conf import settings
 from django.db import transaction
 
 from portal.actions import audit, repositories
-from portal.actions.environments import ROLE_ARN
+from portal.actions.roles import require_account_id, require_roles
 from portal.enums import Role
 from portal.errors import Forbidden, Invalid
 from portal.models import AccountSettings, AwsAccount, User
@@ -16,8 +17,7 @@ def name_account(*, by: User, account_id: str, name: str) -> AwsAccount:
     """Say in a word what an account is for. Raises Invalid for anything but twelve digits."""
     if not by.at_least(Role.PLATFORM):
         raise Forbidden("Accounts are named by platform engineers. Ask a platform engineer.")
-    if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
-        raise Invalid("account", [Problem("/account_id", "An AWS account id has 12 digits.")])
+    require_account_id(account_id, path="/account_id")
     with transaction.atomic():
         account, _ = AwsAccount.objects.update_or_create(account_id=account_id, defaults={"name": name.strip()[:100]})
         audit.record(by=by, action="account.name", target=f"account/{account_id}", name=account.name)
@@ -33,23 +33,19 @@ def update_settings(
     delete_pipeline_provisioning_repository: bool = False,
     developers_use_components: bool | None = None,
 ) -> AccountSettings:
-    """What pipelines are provisioned with: roles, or the {provider, name, branch} of a linked repository; and whether
-    developers may use components. "" clears a role, the flag the repository; None leaves a member as it is."""
+    """What pipelines are provisioned with: roles of the management account, or the {provider, name, branch} of a linked
+    repository; and whether developers may use components. "" clears a role, the flag the repository; None leaves a
+    member as it is."""
     if not by.at_least(Role.ADMIN):
         raise Forbidden("Settings are changed by admins. Ask an admin.")
     wanted = {
         "pipeline_service_role_arn": pipeline_service_role_arn,
         "pipeline_codebuild_role_arn": pipeline_codebuild_role_arn,
     }
-    problems = [
-        Problem(f"/{name}", "Give the role's whole ARN, such as arn:aws:iam::123456789012:role/pipelines.")
-        for name, value in wanted.items()
-        if value and not ROLE_ARN.fullmatch(value)
-    ]
+    require_roles({name: arn or "" for name, arn in wanted.items()}, settings.PORTAL_ACCOUNT_ID)
     if pipeline_provisioning_repository is not None and delete_pipeline_provisioning_repository:
-        problems.append(Problem("/repository", "Either give a repository for pipelines or delete it, not both."))
-    if problems:
-        raise Invalid("; ".join(problem.message for problem in problems), problems)
+        message = "Either give a repository for pipelines or delete it, not both."
+        raise Invalid(message, [Problem("/repository", message)])
     with transaction.atomic():
         row = AccountSettings.get()
         for name, value in wanted.items():

@@ -10,8 +10,9 @@ from portal import arns, quotas
 from portal.actions import audit, edits, specs
 from portal.actions.instances import locked_service
 from portal.actions.names import check_name, check_texts, unless_taken
+from portal.actions.places import no_component_role
 from portal.actions.starting import require_not_going, require_quiet, start, start_removal
-from portal.actions.targets import engine_for, no_component_role
+from portal.actions.targets import engine_for
 from portal.enums import DeploymentKind, DeploymentUpdateType
 from portal.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from portal.models import Component, Environment, Service, ServiceInstance, User

@@ -5,9 +5,20 @@ from typing import Any
 from django.db import transaction
 
 from portal.actions import environments, repositories, services
+from portal.actions.places import CONNECTION
 from portal.enums import TemplateKind
 from portal.errors import Forbidden, Invalid, NotFound
-from portal.models import Draft, Environment, Service, Team, Template, TemplateVersion, User
+from portal.models import (
+    Draft,
+    Environment,
+    EnvironmentAccountConnection,
+    Service,
+    Team,
+    Template,
+    TemplateVersion,
+    User,
+)
+from portal.queries import connections
 from portal.queries import templates as template_queries
 from portal.queries.rights import require_change
 from provisioning.problems import Problem
@@ -96,6 +107,8 @@ def _make(by: User, draft: Draft, spec: str) -> Environment | Service:
             proton_service_role_arn=str(details.get("proton_service_role_arn", "")),
             component_role_arn=str(details.get("component_role_arn", "")),
             provisioning_repository=repositories.chosen(details),
+            codebuild_role_arn=str(details.get("codebuild_role_arn", "")),
+            connection=_connection(by, details),
         )
     return services.create(
         **common,
@@ -103,6 +116,17 @@ def _make(by: User, draft: Draft, spec: str) -> Environment | Service:
         repository_connection_arn=str(details.get("repository_connection_arn", "")),
         repository_id=str(details.get("repository_id", "")),
     )
+
+
+def _connection(by: User, details: dict[str, Any]) -> EnvironmentAccountConnection | None:
+    key = details.get("environment_account_connection_id")
+    if not key:
+        return None
+    found = connections.visible_to(by).filter(pk=key).first()
+    if found is None:
+        message = "The account connection does not exist any more."
+        raise Invalid(message, [Problem(CONNECTION, message)])
+    return found
 
 
 def _team(details: dict[str, Any]) -> Team | None:

@@ -1,6 +1,5 @@
 """Creating, updating and deleting environments."""
 
-import re
 from collections.abc import Mapping
 
 from django.conf import settings
@@ -9,16 +8,18 @@ from django.db import transaction
 from portal import arns, quotas
 from portal.actions import audit, repositories, specs, versions
 from portal.actions.names import check_name, check_texts, unless_taken
+from portal.actions.places import CONNECTION
+from portal.actions.roles import require_account_id, require_roles
 from portal.actions.starting import require_not_going, start, start_removal
 from portal.enums import DeploymentKind, DeploymentUpdateType, Role, TemplateKind
 from portal.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
-from portal.models import Environment, Team, Template, User
+from portal.models import Environment, EnvironmentAccountConnection, Team, Template, User
 from portal.queries import environments as queries
 from portal.queries import templates as template_queries
 from provisioning.problems import Problem
 from provisioning.spec import CURRENT_VALUE, dump_spec
 
-ROLE_ARN = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::(\d{12}):role/[\w+=,.@/-]{1,512}", re.ASCII)
+ROLES = ("proton_service_role_arn", "codebuild_role_arn", "component_role_arn")
 
 
 def _only_platform(by: User) -> None:
@@ -26,38 +27,64 @@ def _only_platform(by: User) -> None:
         raise Forbidden("Environments are made and changed by platform engineers. Ask a platform engineer.")
 
 
-def account_of(role_arn: str, account_id: str) -> str:
-    """The account to deploy into: the role's, else the named one, else the management account. Raises Invalid."""
-    if role_arn:
-        match = ROLE_ARN.fullmatch(role_arn)
-        if not match:
-            message = "Give the role's whole ARN, such as arn:aws:iam::123456789012:role/deuteron-provisioning."
-            raise Invalid(message, [Problem("/proton_service_role_arn", message)])
-        if account_id and account_id != match[2]:
-            message = f"The role is in account {match[2]}, not in {account_id}."
-            raise Invalid(message, [Problem("/proton_service_role_arn", message)])
-        return match[2]
+def _problem(path: str, message: str) -> Invalid:
+    return Invalid(message, [Problem(path, message)])
+
+
+def account_without_connection(account_id: str, roles: dict[str, str]) -> str:
+    """The account to deploy into without a connection: the management account, which every role must be in.
+
+    With the embedded AWS any account may be named, since its keys open all of them; not with a role. Raises Invalid.
+    """
+    require_roles(roles, settings.PORTAL_ACCOUNT_ID)
     account_id = account_id or settings.PORTAL_ACCOUNT_ID
-    if not re.fullmatch(r"\d{12}", account_id, re.ASCII):
-        raise Invalid("account", [Problem("/account_id", "An AWS account id has 12 digits.")])
-    if account_id != settings.PORTAL_ACCOUNT_ID and not settings.EMBEDDED:
-        message = f"Deploying into account {account_id} needs a role in it."
-        raise Invalid(message, [Problem("/proton_service_role_arn", message)])
+    require_account_id(account_id, path="/account_id")
+    if account_id != settings.PORTAL_ACCOUNT_ID:
+        if any(roles.values()):
+            named = next(name for name, arn in roles.items() if arn)
+            raise _problem(f"/{named}", f"The role is in account {settings.PORTAL_ACCOUNT_ID}, not in {account_id}.")
+        if not settings.EMBEDDED:
+            raise _problem(
+                "/account_id", f"Deploying into account {account_id} needs an account connection that it asked for."
+            )
     return account_id
 
 
-def _check_component_role(role_arn: str, account_id: str) -> None:
-    """Raises Invalid for a role that is not of the environment's account."""
-    if not role_arn:
-        return
-    match = ROLE_ARN.fullmatch(role_arn)
-    if not match:
-        message = "Give the role's whole ARN, such as arn:aws:iam::123456789012:role/deuteron-components."
-    elif match[2] != account_id:
-        message = f"Components are deployed beside their environment: the role must be in account {account_id}."
-    else:
-        return
-    raise Invalid(message, [Problem("/component_role_arn", message)])
+def _account_of(
+    connection: EnvironmentAccountConnection | None, account_id: str, name: str, roles: dict[str, str]
+) -> str:
+    """The account to deploy into. Raises Invalid for what AWS Proton does not let be combined."""
+    if connection is None:
+        return account_without_connection(account_id, roles)
+    _require_no_roles(roles)
+    if account_id and account_id != connection.environment_account_id:
+        raise _problem("/account_id", f"The connection leads into account {connection.environment_account_id}.")
+    _require_bound(connection, name)
+    return connection.environment_account_id
+
+
+def _require_no_roles(roles: Mapping[str, str | None]) -> None:
+    """Raises Invalid for a role that is named beside a connection."""
+    for name, arn in roles.items():
+        if arn:
+            raise _problem(f"/{name}", "The roles come from the account connection: leave this empty.")
+
+
+def _require_bound(connection: EnvironmentAccountConnection, name: str) -> None:
+    """Raises Invalid unless the connection is in force and is for an environment of this name."""
+    if not connection.is_usable:
+        state = "deleted" if connection.deleted_at else connection.get_status_display().lower()
+        raise _problem(CONNECTION, f"This connection is {state}: only a connected one can be used.")
+    if connection.environment_name != name:
+        raise _problem(CONNECTION, f"This connection is for an environment named {connection.environment_name}.")
+
+
+def _still_in_force(connection: EnvironmentAccountConnection, name: str) -> EnvironmentAccountConnection:
+    """The row of now, locked until the transaction ends, so that nobody rejects it meanwhile."""
+    rows = EnvironmentAccountConnection.objects.select_for_update()
+    locked = rows.get(pk=connection.pk)
+    _require_bound(locked, name)
+    return locked
 
 
 def create(
@@ -75,12 +102,14 @@ def create(
     codebuild_role_arn: str = "",
     component_role_arn: str = "",
     provisioning_repository: Mapping[str, str] | None = None,
+    connection: EnvironmentAccountConnection | None = None,
     tags: dict[str, str] | None = None,
 ) -> Environment:
     """Make an environment and start its first deployment.
 
-    ``spec`` is an EnvironmentSpec as YAML. Without ``minor`` the recommended one. ``provisioning_repository`` is
-    {provider, name, branch} of a linked one. Raises Invalid with every problem, Conflict when the name is taken,
+    ``spec`` is an EnvironmentSpec as YAML. Without ``minor`` the recommended one. Another account is entered through
+    a ``connection`` for this name, and then by its roles only. ``provisioning_repository`` is {provider, name, branch}
+    of a linked one, and goes with neither. Raises Invalid with every problem, Conflict when the name is taken,
     QuotaExceeded.
     """
     _only_platform(by)
@@ -89,14 +118,14 @@ def create(
     if template.kind != TemplateKind.ENVIRONMENT:
         raise Invalid(f"{template.name} is a service template: an environment needs an environment template.")
     version = template_queries.resolve(by, template, major, minor)
-    account_id = account_of(proton_service_role_arn, account_id)
-    _check_component_role(component_role_arn, account_id)
+    roles = dict(zip(ROLES, (proton_service_role_arn, codebuild_role_arn, component_role_arn), strict=True))
+    account_id = _account_of(connection, account_id, name, roles)
     document = specs.read(spec, "environment")
     inputs = specs.environment_inputs(document, version)
     with transaction.atomic():
         if Environment.objects.count() >= quotas.ENVIRONMENTS:
             raise QuotaExceeded(f"There are {quotas.ENVIRONMENTS} environments already: delete one first.")
-        entered = bool(proton_service_role_arn or codebuild_role_arn)
+        entered = bool(proton_service_role_arn or codebuild_role_arn or connection)
         repository = repositories.of_environment(provisioning_repository, None, entered=entered, is_new=True)
         environment = unless_taken(
             lambda: Environment.objects.create(
@@ -107,9 +136,8 @@ def create(
                 team=team,
                 target_account_id=account_id,
                 region=settings.PORTAL_REGION,
-                proton_service_role_arn=proton_service_role_arn,
-                codebuild_role_arn=codebuild_role_arn,
-                component_role_arn=component_role_arn,
+                connection=_still_in_force(connection, name) if connection else None,
+                **roles,
                 provisioning_repository=repository,
                 tags=tags or {},
                 created_by=by,
@@ -135,8 +163,11 @@ def update(
     codebuild_role_arn: str | None = None,
     component_role_arn: str | None = None,
     provisioning_repository: Mapping[str, str] | None = None,
+    connection: EnvironmentAccountConnection | None = None,
 ) -> Environment:
     """Deploy another spec or version, or with NONE change the details only. None leaves a member as it is.
+
+    A new ``connection`` must lead into the same account and be for this name; an environment without one gets none.
 
     Spec and version of the environment change when the deployment succeeds. Raises Conflict while one is running.
     """
@@ -145,11 +176,12 @@ def update(
     deploys = DeploymentUpdateType(deployment_type) != DeploymentUpdateType.NONE
     with transaction.atomic():
         locked = _locked(environment)
-        entered = bool(proton_service_role_arn or codebuild_role_arn)
+        entered = bool(proton_service_role_arn or codebuild_role_arn or connection)
         present = locked.provisioning_repository
         repositories.of_environment(provisioning_repository, present, entered=entered, is_new=False)
-        _set_details(locked, description, team, proton_service_role_arn, component_role_arn)
-        _set_roles(locked, codebuild_role_arn=codebuild_role_arn)
+        _set_details(locked, description, team)
+        roles = dict(zip(ROLES, (proton_service_role_arn, codebuild_role_arn, component_role_arn), strict=True))
+        _set_entry(locked, roles, connection)
         if deploys:
             require_not_going(locked)
             base = locked.shown_version
@@ -185,46 +217,44 @@ def update(
 
 def _locked(environment: Environment) -> Environment:
     """The row of now, locked until the transaction ends. Raises NotFound when it was deleted meanwhile."""
-    rows = Environment.objects.select_for_update(of=("self",)).select_related("template", "latest__version")
+    rows = Environment.objects.select_for_update(of=("self",)).select_related(
+        "template", "latest__version", "connection"
+    )
     locked = rows.filter(pk=environment.pk).first()
     if locked is None:
         raise NotFound(f"environment {environment.name} does not exist any more")
     return locked
 
 
-def _set_details(
-    environment: Environment,
-    description: str | None,
-    team: Team | None,
-    proton_service_role_arn: str | None,
-    component_role_arn: str | None,
-) -> None:
+def _set_details(environment: Environment, description: str | None, team: Team | None) -> None:
     if description is not None:
         environment.description = description
     if team is not None:
         environment.team = team
-    if proton_service_role_arn is not None and proton_service_role_arn != environment.proton_service_role_arn:
-        if proton_service_role_arn and account_of(proton_service_role_arn, "") != environment.target_account_id:
-            message = f"An environment stays in its account: the role must be in {environment.target_account_id}."
-            raise Invalid(message, [Problem("/proton_service_role_arn", message)])
-        environment.proton_service_role_arn = proton_service_role_arn
-    if component_role_arn is not None:
-        _check_component_role(component_role_arn, environment.target_account_id)
-        environment.component_role_arn = component_role_arn
-    environment.save(update_fields=["description", "team", "proton_service_role_arn", "component_role_arn"])
+    environment.save(update_fields=["description", "team"])
 
 
-def _set_roles(environment: Environment, **roles: str | None) -> None:
-    """The roles of what is provisioned otherwise. None leaves one as it is. Raises Invalid for one elsewhere."""
-    given = {name: arn for name, arn in roles.items() if arn is not None}
-    for name, arn in given.items():
-        match = ROLE_ARN.fullmatch(arn)
-        if arn and (match is None or match[2] != environment.target_account_id):
-            message = f"The role must be in the environment's account, {environment.target_account_id}."
-            raise Invalid(message, [Problem(f"/{name}", message)])
-        setattr(environment, name, arn)
-    if given:
-        environment.save(update_fields=list(given))
+def _set_entry(
+    environment: Environment, roles: dict[str, str | None], connection: EnvironmentAccountConnection | None
+) -> None:
+    """How its account is entered: by other roles, or through another connection into the same account."""
+    if environment.connection is None:
+        if connection is not None:
+            raise _problem(CONNECTION, "An environment that was made without an account connection never gets one.")
+        changes = {name: arn for name, arn in roles.items() if arn is not None and arn != getattr(environment, name)}
+        if changes:
+            account_without_connection(environment.target_account_id, changes)
+            for name, arn in changes.items():
+                setattr(environment, name, arn)
+            environment.save(update_fields=list(changes))
+        return
+    _require_no_roles(roles)
+    if connection is None or connection.pk == environment.connection_id:
+        return
+    if connection.environment_account_id != environment.target_account_id:
+        raise _problem(CONNECTION, f"An environment stays in its account, {environment.target_account_id}.")
+    environment.connection = _still_in_force(connection, environment.name)
+    environment.save(update_fields=["connection"])
 
 
 def delete(*, by: User, environment: Environment) -> Environment:

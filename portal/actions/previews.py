@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from portal import engines
-from portal.actions import contexts, rendering, specs, versions
+from portal.actions import command_jobs, contexts, places, rendering, specs, versions
 from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
@@ -23,7 +23,7 @@ from provisioning.context import (
     instance_context,
     workflow_context,
 )
-from provisioning.engines.base import EngineUnavailable, Job, PlannedChange, Target
+from provisioning.engines.base import EngineUnavailable, Job, PlannedChange
 from provisioning.problems import Problem, ProblemsFound
 from provisioning.render.workflow import FOLDER as WORKFLOWS
 from provisioning.spec import dump_spec
@@ -55,8 +55,10 @@ def _command(*words: str, **options: str) -> str:
     return " \\\n  ".join(parts)
 
 
-def create_command(template: Template, version: TemplateVersion, name: str, spec: str, description: str = "") -> str:
-    """The ``aws proton`` command that makes the same environment or service."""
+def create_command(
+    template: Template, version: TemplateVersion, name: str, spec: str, description: str = "", **more: str
+) -> str:
+    """The ``aws proton`` command that makes the same environment or service; ``more`` are its other options."""
     word = "create-environment" if template.kind == "ENVIRONMENT" else "create-service"
     return _command(
         word,
@@ -65,6 +67,7 @@ def create_command(template: Template, version: TemplateVersion, name: str, spec
         template_name=template.name,
         template_major_version=str(version.major),
         template_minor_version=str(version.minor),
+        **more,
         spec=spec,
     )
 
@@ -232,10 +235,11 @@ def _preview(
         return Preview(problems=found.problems, before=before, spec=spec, command=command)
     if not files:
         return Preview(before=before, spec=spec, command=command)
-    [(file, text)] = files.items()
+    file, text = next(iter(files.items()))
     changes, error = _planned(target, text) if plan and target is not None else ((), "")
+    part = template_queries.bundle_of(version).parts[part_name]
     return Preview(
-        problems=lint.lint_template(text, file, settings.PORTAL_REGION),
+        problems=lint.lint_template(text, file, settings.PORTAL_REGION) if part.template else (),
         files=files,
         before=before,
         diff=diff_text(next(iter(before.values()), ""), text) if before else [],
@@ -249,13 +253,16 @@ def _preview(
 def _planned(target: Changed, text: str) -> tuple[tuple[PlannedChange, ...], str]:
     """What AWS says would change, with replacements; the reason when it cannot say."""
     last: Deployment | None = target.deployed
-    if last is None or last.engine == "none":
+    if last is None or last.engine == "none" or last.engine in command_jobs.ENGINES:
         return (), ""
+    place = places.of_deployments([last]).get(last.pk)
+    if place is None:
+        return (), f"Account {last.account_id} cannot be entered: its account connection is not in force."
     job = Job(
         deployment=str(last.pk),
         intent="apply",
         name=last.external_name,
-        target=Target(last.account_id, last.region, last.role_arn, last.external_id),
+        target=place,
         template=text,
         tags=contexts.tags(target),
         identifier=last.identifier,

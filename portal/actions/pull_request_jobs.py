@@ -173,6 +173,11 @@ def workflow_files(deployment: Deployment, context: Mapping[str, Any], outputs: 
     return rendering.render_workflows(deployment.version, workflow_context(dict(context), known))
 
 
+def without_workflows(rendered: Mapping[str, str]) -> dict[str, str]:
+    """The files of the infrastructure alone."""
+    return {path: text for path, text in rendered.items() if not path.startswith(FOLDER)}
+
+
 # Between infrastructure and workflows
 
 

@@ -38,14 +38,16 @@ def look(row: PullRequest) -> PullRequest:
     EngineUnavailable: then nothing is concluded. Asks the forge, so never in a transaction.
     """
     rows = PullRequest.objects.filter(pk=row.pk)
-    rows.update(look_at=from_now(EVERY_SECONDS), looks=F("looks") + 1)
+    unmerged = rows.exclude(state=PullRequest.State.MERGED)
+    unmerged.update(look_at=from_now(EVERY_SECONDS), looks=F("looks") + 1)
     row.refresh_from_db()
+    if row.state == PullRequest.State.MERGED:
+        return row
     forge, repository = forges.forge(row.provider, row.repository, row.base)
     found = forge.pull_request(repository, row.number)
     was = row.state
-    ours = rows.filter(looks=row.looks).exclude(state=PullRequest.State.MERGED)
     with transaction.atomic():
-        written = ours.update(seen_at=Now(), **seen(found))
+        written = unmerged.filter(looks=row.looks).update(seen_at=Now(), **seen(found))
         if written and found.state != "open":
             later = rows.filter(look_at__gt=Now())  # a hint that came meanwhile is kept
             fresh = later.filter(state=PullRequest.State.CLOSED, closed_at__gt=Now() - CLOSED_FOR)
@@ -77,7 +79,7 @@ def wake(deployments: QuerySet[Deployment]) -> None:
     waiting = deployments.filter(status__in=RUNNING, due_at__gt=Now())
     for pk in waiting.values_list("pk", flat=True):
         nudges.after_commit(drive_deployment, pk)
-    waiting.update(due_at=Now())
+    waiting.update(due_at=from_now(0))
 
 
 def hint(provider: str, repository: str, number: int | None) -> int:
@@ -86,7 +88,7 @@ def hint(provider: str, repository: str, number: int | None) -> int:
     rows = PullRequest.objects.filter(provider=provider, repository=repository)
     rows = rows.filter(Q(state=PullRequest.State.OPEN) | Q(number=number)).exclude(state=PullRequest.State.MERGED)
     found = list(rows.values_list("pk", "deployment_id"))
-    rows.filter(pk__in=[pk for pk, _ in found]).update(look_at=Now())
+    rows.filter(pk__in=[pk for pk, _ in found]).update(look_at=from_now(0))
     for pk, _ in found:
         nudges.after_commit(look_at_pull_request, pk)
     wake(Deployment.objects.filter(pk__in=[deployment for _, deployment in found]))

@@ -10,7 +10,7 @@ from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import audit
+from portal.actions import audit, places
 from portal.enums import RUNNING, DeploymentPhase, DeploymentTargetType
 from portal.models import Deployment
 from portal.queries.deployments import TARGETS
@@ -49,7 +49,9 @@ def differences(*, clock_skew: float = CLOCKS_DIFFER) -> list[Difference]:
         Difference("under way", row.target_arn, f"{row.kind} {row.pk}, {DeploymentPhase(row.phase).label.lower()}")
         for row in running
     ]
-    for place in _places():
+    reached, shut = _places()
+    found += [Difference("unreadable", " ".join(where), "its account connection is not in force") for where in shut]
+    for place in reached:
         try:
             stacks = tagged_stacks(engines.sessions(), place, settings.PORTAL_ACCOUNT_ID)
         except EngineUnavailable as trouble:
@@ -75,15 +77,21 @@ def _deployed() -> dict[str, Deployment]:
     return {row.identifier: row for row in rows}
 
 
-def _places() -> list[Place]:
-    """Each account and region once, with the role of its latest deployment; a component's role only where there is no
-    other, since it may see less."""
-    found: dict[tuple[str, str], Place] = {}
+def _places() -> tuple[list[Place], list[tuple[str, str]]]:
+    """Each account and region once, as its latest deployment that still has a way in goes there; and those without.
+
+    A component's role is taken only where there is no other, since it may see less.
+    """
     last = Case(When(target_type=DeploymentTargetType.COMPONENT, then=0), default=1)
-    rows = Deployment.objects.filter(engine="cloudformation").order_by(last, "created_at")
-    for account, region, role, external_id in rows.values_list("account_id", "region", "role_arn", "external_id"):
-        found[account, region] = Place(account, region, role, external_id)
-    return [found[key] for key in sorted(found)]
+    rows = list(
+        Deployment.objects.filter(engine="cloudformation")
+        .order_by(last, "created_at")
+        .only("account_id", "region", "role_arn", "external_id", "environment_name", "target_type")
+    )
+    known = places.of_deployments(rows)
+    found = {(row.account_id, row.region): known[row.pk] for row in rows if row.pk in known}
+    shut = {(row.account_id, row.region) for row in rows} - set(found)
+    return [found[key] for key in sorted(found)], sorted(shut)
 
 
 def _compare(expected: dict[str, Deployment], here: dict[str, FoundStack], skew: timedelta) -> Iterable[Difference]:

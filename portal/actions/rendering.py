@@ -7,8 +7,10 @@ from portal import engines
 from portal.errors import Invalid
 from portal.models import TemplateVersion
 from portal.queries import templates as queries
-from provisioning.bundle import Bundle, PartName
+from provisioning.bundle import Bundle, Part, PartName
+from provisioning.commands.plan import input_files
 from provisioning.components import component_manifest
+from provisioning.manifest import dump_settings
 from provisioning.problems import ProblemsFound
 from provisioning.render import terraform, workflow
 from provisioning.render.developer import authored_strings
@@ -46,6 +48,8 @@ def render(version: TemplateVersion, part_name: str, context: Mapping[str, Any])
     """
     bundle = queries.bundle_of(version)
     part = bundle.parts.get(part_name)
+    if part is not None and part.manifest.engine == "codebuild":
+        return _commands(version, bundle, part, context)
     if part is None or not part.template:
         return {}
     result = engines.render_pool().render(
@@ -103,3 +107,16 @@ def render_component(manifest: str, template_file: str, context: Mapping[str, An
     if entry is None:
         raise Invalid(" ".join(problem.message for problem in problems), problems)
     return {entry.file: engines.render_pool().render(template_file, entry.file, context).text}
+
+
+def _commands(version: TemplateVersion, bundle: Bundle, part: Part, context: Mapping[str, Any]) -> dict[str, str]:
+    """The manifest with its commands as they will run, and the input files beside it."""
+    settings = engines.render_pool().render_settings(
+        bundle.files[part.manifest_file].decode("utf-8-sig"),
+        part.manifest_file,
+        context,
+        trusts_inputs=version.trusts_inputs,
+        authored=authored(bundle, part.name),
+    )
+    inputs = input_files(context, part.directory, str(settings.get("input_type") or "JSON"))
+    return {part.manifest_file: dump_settings(settings), **inputs}

@@ -8,11 +8,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import audit
+from portal.actions import audit, places
 from portal.actions.starting import start
 from portal.actions.targets import Target
 from portal.enums import DeploymentKind, Role
-from portal.errors import Conflict, Forbidden, Unavailable
+from portal.errors import Conflict, Forbidden, Invalid, Unavailable
 from portal.models import Component, Environment, ProvisionedResource, ServiceInstance, ServicePipeline, User
 from portal.queries.deployments import TARGETS
 from provisioning.engines.base import EngineUnavailable
@@ -38,20 +38,24 @@ def find_missing(*, by: User | None = None) -> int:
     """
     if by is not None:
         _only_platform(by)
-    places: dict[Place, list[ProvisionedResource]] = defaultdict(list)
-    for row in _current():
-        made = row.deployment
-        if made.engine == "cloudformation":
-            places[Place(made.account_id, made.region, made.role_arn, made.external_id)].append(row)
+    current = [row for row in _current() if row.deployment.engine == "cloudformation"]
+    known = places.of_deployments(row.deployment for row in current)
+    by_place: dict[Place, list[ProvisionedResource]] = defaultdict(list)
+    for row in current:
+        if row.deployment_id in known:
+            by_place[known[row.deployment_id]].append(row)
+    unseen = [row.pk for row in current if row.deployment_id not in known]
     gone: list[int] = []
-    for place, rows in places.items():
+    for place, rows in by_place.items():
         try:
             missing = missing_stacks(engines.sessions(), place, {row.identifier for row in rows})
         except EngineUnavailable as trouble:
             raise Unavailable(str(trouble)) from trouble
         gone += [row.pk for row in rows if row.identifier in missing]
     with transaction.atomic():
-        ProvisionedResource.objects.filter(missing_since__isnull=False).exclude(pk__in=gone).update(missing_since=None)
+        ProvisionedResource.objects.filter(missing_since__isnull=False).exclude(pk__in=gone + unseen).update(
+            missing_since=None
+        )
         ProvisionedResource.objects.filter(pk__in=gone, missing_since__isnull=True).update(missing_since=Now())
         if gone:
             audit.record(by=by, action="resources.missing", target="settings", count=len(gone))
@@ -89,7 +93,7 @@ def redeploy_missing(*, by: User) -> int:
 
 
 def _redeploy(by: User, target: Target) -> bool:
-    """Whether it was started: somebody else may have been quicker."""
+    """Whether it was started: somebody else may have been quicker, or its account may have shut us out."""
     if target.deployed is None or (target.version is None and not isinstance(target, Component)):
         return False
     try:
@@ -105,6 +109,6 @@ def _redeploy(by: User, target: Target) -> bool:
                 lost=True,
             )
             audit.record(by=by, action="resources.redeploy", target=target.arn)
-    except Conflict:
+    except (Conflict, Invalid):
         return False
     return True

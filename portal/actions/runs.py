@@ -21,11 +21,20 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, contexts, heartbeats, notifications, pull_request_jobs, rendering
+from portal.actions import (
+    claims,
+    command_jobs,
+    contexts,
+    heartbeats,
+    notifications,
+    pull_request_jobs,
+    rendering,
+    surroundings,
+)
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import Target as Changed
-from portal.actions.targets import part_of, target_of
+from portal.actions.targets import part_of, target_of, where
 from portal.enums import RUNNING, DeploymentKind, DeploymentPhase, DeploymentStatus
 from portal.errors import PortalError
 from portal.models import Component, Deployment, ServiceInstance
@@ -47,6 +56,7 @@ from provisioning.masking import mask
 from provisioning.problems import ProblemsFound
 
 log = logging.getLogger(__name__)
+surroundings.provide()
 STEPS_AT_ONCE = 30  # then the row goes back to the queue, so that one deployment cannot hold a thread
 MAX_ATTEMPTS = 8  # claims in a row that wrote nothing: whatever this is, it kills workers
 
@@ -81,6 +91,9 @@ def _begin(deployment: Deployment) -> None:
     reason = lost_right(deployment)
     if reason:
         return _refuse(deployment, reason)
+    reason = _shut_out(deployment)
+    if reason:
+        return _refuse(deployment, reason)
     phase = DeploymentPhase.APPLYING if deployment.kind == DeploymentKind.DELETE else DeploymentPhase.RENDERING
     return claims.release(deployment, wait=0, phase=phase, started_at=Now(), doing=phase.label, last_modified_at=Now())
 
@@ -100,6 +113,24 @@ def lost_right(deployment: Deployment) -> str:
 def _refuse(deployment: Deployment, reason: str, result: Outcome | None = None) -> None:
     events = result.events if result else ()
     return finish(deployment, Outcome("failed", reason=reason, events=events, next_action="retry"))
+
+
+def _shut_out(deployment: Deployment) -> str:
+    """Why its account cannot be entered any more, or "": roles and connections change while a deployment waits.
+
+    The row keeps the role and external id of now.
+    """
+    target = target_of(deployment)
+    if target is None:
+        return "" if not deployment.external_id else "The target is gone, and its account connection with it."
+    try:
+        now = where(target, deployment.engine, removing=deployment.kind == DeploymentKind.DELETE)
+    except PortalError as refusal:
+        return refusal.message
+    changed = {name: now[name] for name in ("role_arn", "external_id") if getattr(deployment, name) != now[name]}
+    if changed:
+        claims.record(deployment, **changed)
+    return ""
 
 
 def _render(deployment: Deployment) -> None:
@@ -180,6 +211,8 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
     )
     if pull_request_jobs.current_engine(deployment) in pull_request_jobs.ENGINES:
         return replace(job, **pull_request_jobs.fields(deployment, target))
+    if deployment.engine in command_jobs.ENGINES:
+        return replace(job, template="", **command_jobs.fields(deployment, target))
     return job
 
 
@@ -187,6 +220,10 @@ def _advance(deployment: Deployment) -> None:
     reason = lost_right(deployment)
     if reason and deployment.intent_at is None:
         return _refuse(deployment, reason)
+    if deployment.external_id and (shut_out := _shut_out(deployment)):
+        if deployment.intent_at is None:
+            return _refuse(deployment, shut_out)
+        return _park(deployment, f"{shut_out} What was begun goes on in AWS, and its end cannot be seen from here.")
     job = _job(deployment, begins=not reason)
     if deployment.intent_at is None:
         claims.record(deployment, intent_at=Now())

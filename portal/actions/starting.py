@@ -3,15 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import pull_request_jobs
+from portal.actions import command_jobs, pull_request_jobs
 from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
 from portal.errors import Conflict
-from portal.models import Component, Deployment, ServiceInstance, ServicePipeline, TemplateVersion, User
+from portal.models import (
+    Component,
+    Deployment,
+    Environment,
+    ServiceInstance,
+    ServicePipeline,
+    TemplateVersion,
+    User,
+)
 from provisioning.engines.names import stack_name
 
 
@@ -40,7 +49,17 @@ def _around(target: Target) -> dict[str, str]:
     return {}
 
 
-def _name_of_stack(target: Target, name: str) -> str:
+def _external_name(target: Target, engine: str) -> str:
+    """What the engine calls what it makes: a stack for each target, a CodeBuild project for each environment."""
+    if engine in ("command", "pull-request", "workflow"):
+        return ""
+    if engine == "codebuild":
+        if isinstance(target, ServicePipeline):
+            return stack_name("pipelines", "codebuild", settings.PORTAL_ACCOUNT_ID)
+        home = target if isinstance(target, Environment) else target.environment
+        return stack_name(home.name, "codebuild", f"{home.arn}#{home.created_at.isoformat()}")
+    named_by = who(target)
+    name = "-".join(part for part in (named_by.get("service_name"), _short_name(target)) if part)
     return stack_name(name, "cloudformation", f"{target.arn}#{target.created_at.isoformat()}")
 
 
@@ -92,6 +111,7 @@ def start_removal(*, by: User, target: Target, retry_of: Deployment | None = Non
     """Write the row that removes what the target's deployments made. Raises Conflict while one is running."""
     source = target.deployed or target.latest
     require_quiet(target)
+    commands = source if source is not None and source.engine in command_jobs.ENGINES else None
     return _start(
         by=by,
         target=target,
@@ -105,13 +125,15 @@ def start_removal(*, by: User, target: Target, retry_of: Deployment | None = Non
         allow_replace_empty=False,
         identifier=target.latest.identifier if target.latest else "",
         target_state={},
+        # the commands that remove it, as they were rendered
+        rendered=pull_request_jobs.without_workflows(commands.rendered) if commands else {},
+        context=commands.context if commands else {},
         delivery=pull_request_jobs.planned_removal(source),
     )
 
 
 def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | None, **fields: Any) -> Deployment:
     previous = target.latest
-    named_by = who(target)
     named = version or (previous.version if previous else None)
     if named is not None and not TemplateVersion.objects.select_for_update().filter(pk=named.pk).values_list("pk"):
         raise Conflict(f"{named} was deleted meanwhile. Choose another version.")
@@ -127,15 +149,13 @@ def _start(*, by: User, target: Target, kind: str, version: TemplateVersion | No
             bundle_id=named.bundle_id if named else None,
             initial_state=_initial_state(target),
             succeeded_before=target.deployed_id,
-            external_name=_name_of_stack(
-                target, "-".join(part for part in (named_by.get("service_name"), _short_name(target)) if part)
-            ),
+            external_name=_external_name(target, fields["engine"]),
             actor=by,
             actor_name=by.username,
             due_at=Now(),
             doing="Waiting for a worker",
-            **named_by,
-            **where(target, removing=kind == DeploymentKind.DELETE),
+            **who(target),
+            **where(target, fields["engine"], removing=kind == DeploymentKind.DELETE),
             **fields,
         ),
         f"A deployment of {target} is running. Wait for its end, or cancel it.",

@@ -2,8 +2,9 @@
 
 from django.conf import settings
 
+from portal.actions import places
 from portal.enums import DeploymentTargetType
-from portal.errors import Conflict, Invalid
+from portal.errors import Invalid
 from portal.models import (
     AccountSettings,
     Component,
@@ -21,45 +22,40 @@ from provisioning.components import component_manifest
 from provisioning.problems import Problem
 
 Target = Environment | ServiceInstance | ServicePipeline | Component
-ENGINES_HERE = {"cloudformation": "cloudformation", "terraform": "pull-request", "github_actions": "workflow"}
+ENGINES_HERE = {
+    "cloudformation": "cloudformation",
+    "codebuild": "codebuild",
+    "terraform": "pull-request",
+    "github_actions": "workflow",
+}
+ENTERS_NOTHING = frozenset({"none", "pull-request", "workflow"})  # what acts in the account has rights of its own
 
 
-def where(target: Target, *, removing: bool = False) -> dict[str, str]:
-    """Account, region and role that a target deploys with. Pipelines go to the management account.
+def where(target: Target, engine: str, *, removing: bool = False) -> dict[str, str]:
+    """Account, region, role and external id that a target deploys with now. Pipelines go to the management account.
 
-    Raises Conflict for a component in an environment without component role; its removal takes the role it had.
+    Raises Invalid when there is no way into the account, Conflict for a component in an environment without component
+    role (``places.entry``); ``ENTERS_NOTHING`` needs no way in. ``removing``: a component may take the role it had.
     """
     if isinstance(target, ServicePipeline):
         return {
             "account_id": settings.PORTAL_ACCOUNT_ID,
             "region": settings.PORTAL_REGION,
             "role_arn": AccountSettings.get().pipeline_service_role_arn,
+            "external_id": "",
         }
     environment = target if isinstance(target, Environment) else target.environment
+    role_arn, external_id = "", ""
+    if engine not in ENTERS_NOTHING:
+        component = isinstance(target, Component)
+        had = target.latest.role_arn if component and removing and target.latest else ""
+        role_arn, external_id = places.entry(environment, component=component, had=had)
     return {
         "account_id": environment.target_account_id,
         "region": environment.region,
-        "role_arn": _component_role(target, removing)
-        if isinstance(target, Component)
-        else environment.proton_service_role_arn,
+        "role_arn": role_arn,
+        "external_id": external_id,
     }
-
-
-def _component_role(component: Component, removing: bool) -> str:
-    role = component_role(component.environment)
-    entry = component_manifest(component.manifest)[0]
-    if not role and entry is not None and entry.template_language == "terraform":
-        return ""  # its repository's automation has rights of its own
-    if not role and removing and component.latest is not None:
-        return str(component.latest.role_arn)
-    if not role:
-        raise Conflict(no_component_role(component.environment))
-    return role
-
-
-def no_component_role(environment: Environment) -> str:
-    """Why components cannot be deployed into it, as a sentence."""
-    return f"Environment {environment.name} takes no components: it has no component role. Ask a platform engineer."
 
 
 def who(target: Target) -> dict[str, str]:
@@ -94,7 +90,7 @@ def engine_for(target: Target, version: TemplateVersion | None) -> str:
         entry, problems = component_manifest(target.manifest)
         if entry is None:
             raise Invalid(" ".join(problem.message for problem in problems), problems)
-        return _engine_here(entry.template_language, target, target.name, "/manifest")
+        return _engine_here(target, entry.template_language, target.name, "/manifest")
     assert version is not None
     part = template_queries.bundle_of(version).parts.get(part_of(target))
     if part is None:
@@ -102,10 +98,10 @@ def engine_for(target: Target, version: TemplateVersion | None) -> str:
     if part.manifest.engine == "github_actions" and not destinations.is_published(version):
         message = f"{version} is a draft: workflows are delivered from published versions only. Publish it first."
         raise Invalid(message, [Problem("/version", message)])
-    return _engine_here(part.manifest.engine, target, str(version), "/version")
+    return _engine_here(target, part.manifest.engine, str(version), "/version")
 
 
-def _engine_here(language: str, target: Target, what: str, path: str) -> str:
+def _engine_here(target: Target, language: str, what: str, path: str) -> str:
     engine = ENGINES_HERE.get(language)
     if engine is None:
         message = f"{what} is provisioned with {language}, which this portal cannot run yet."
@@ -117,7 +113,15 @@ def _engine_here(language: str, target: Target, what: str, path: str) -> str:
     if engine == "cloudformation" and _is_self_managed(target):
         message = f"{what} is CloudFormation, which {_environment_of(target)} has no role for: it takes Terraform only."
         raise Invalid(message, [Problem(path, message)])
-    return "memory" if settings.SIMULATION is not None and engine != "workflow" else engine
+    if settings.SIMULATION is not None and engine != "workflow":
+        return "memory"
+    if engine == "codebuild" and settings.COMMAND_RUNNER == "local":
+        return "command"
+    if engine == "codebuild" and not codebuild_role_of(target):
+        place = "the pipelines of this portal" if isinstance(target, ServicePipeline) else "its environment"
+        message = f"{what} is provisioned by commands in CodeBuild: give {place} a CodeBuild role."
+        raise Invalid(message, [Problem("/codebuild_role_arn", message)])
+    return engine
 
 
 def _environment_of(target: Target) -> str:
@@ -133,6 +137,14 @@ def _is_self_managed(target: Target) -> bool:
     environment = target if isinstance(target, Environment) else target.environment
     role = component_role(environment) if isinstance(target, Component) else environment.proton_service_role_arn
     return bool(environment.provisioning_repository) and not role
+
+
+def codebuild_role_of(target: Target) -> str:
+    """The role that CodeBuild's builds for a target have; "" where none was given."""
+    if isinstance(target, ServicePipeline):
+        return AccountSettings.get().pipeline_codebuild_role_arn
+    environment = target if isinstance(target, Environment) else target.environment
+    return (environment.connection or environment).codebuild_role_arn
 
 
 def target_of(deployment: Deployment) -> Target | None:

@@ -63,6 +63,21 @@ SAMPLES = (
         ((1, 0),),
         compatible=ENVIRONMENTS,
     ),
+    Sample(
+        "scripted-environment",
+        "ENVIRONMENT",
+        "Scripted environment",
+        "Prepared by shell commands of its own instead of CloudFormation.",
+        ((1, 0),),
+    ),
+    Sample(
+        "scripted-service",
+        "SERVICE",
+        "Scripted service",
+        "Placed by shell commands in the zones of its environment.",
+        ((1, 0),),
+        compatible=(("scripted-environment", 1),),
+    ),
 )
 
 

@@ -20,6 +20,7 @@ from portal.embedded.error_lines import ErrorLines
 from portal.embedded.place import BASE_DIR, CannotStart, Place, broker_socket, open_place, read_secrets
 from portal.embedded.processes import Child, end_all
 from portal.embedded.settings import LOOPBACK, RunSettings
+from provisioning.commands import runs
 
 LONGEST_START = 120.0  # seconds for one part; a slow machine compiles everything on its first start
 READY_WITHIN = 11.0  # seconds; so long the first start waits for the sample templates to be registered
@@ -256,6 +257,7 @@ class Supervisor:
         if self.kept:
             say("Deuteron stops.")
         end_all([self.web, self.worker])
+        runs.stop_all(self.place.root / "runs")
         end_all([self.aws, self.adapter, self.broker])
         if self.socket.parent != self.place.root / "run":
             shutil.rmtree(self.socket.parent, ignore_errors=True)

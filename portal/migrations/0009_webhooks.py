@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0008_repositories'),
+        ('portal', '0004_connections'),
     ]
 
     operations = [

@@ -7,7 +7,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('portal', '0009_webhooks'),
-        ('portal', '0008_notifications'),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ from portal.models.accounts import AccountSettings, AwsAccount
 from portal.models.audit import AuditEvent, AuditHead
 from portal.models.bundles import Bundle
 from portal.models.components import Component
+from portal.models.connections import EnvironmentAccountConnection
 from portal.models.creations import Creation
 from portal.models.deployments import Deployment, DeploymentEvent, Output, ProvisionedResource
 from portal.models.drafts import Draft
@@ -31,6 +32,7 @@ __all__ = [
     "DeploymentEvent",
     "Draft",
     "Environment",
+    "EnvironmentAccountConnection",
     "ExternalIdentity",
     "Output",
     "ProvisionedResource",

@@ -128,6 +128,11 @@ class Deployment(DueWork):
         return self.status in RUNNING
 
     @property
+    def runs_commands(self) -> bool:
+        """Whether a bundle's own commands provision it."""
+        return self.engine in ("command", "codebuild")
+
+    @property
     def target_name(self) -> str:
         """What a person calls the target: "vpc", "web/dev", "web pipeline", "component bucket"."""
         if self.target_type == DeploymentTargetType.ENVIRONMENT:

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from portal.models.connections import EnvironmentAccountConnection
 from portal.models.deployments import Deployable
 from portal.models.people import Team
 from portal.models.templates import Template
@@ -17,6 +18,9 @@ class Environment(Deployable):
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="environments")
     target_account_id = models.CharField(max_length=12)  # the management account, or the connected one
     region = models.CharField(max_length=30)
+    connection = models.OneToOneField(  # how another account is entered; its row stays when it is deleted
+        EnvironmentAccountConnection, null=True, blank=True, on_delete=models.PROTECT, related_name="environment"
+    )
     proton_service_role_arn = models.CharField(max_length=200, blank=True)
     codebuild_role_arn = models.CharField(max_length=2048, blank=True)
     component_role_arn = models.CharField(max_length=2048, blank=True)

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from portal.models import AwsAccount, Environment, Template
+from portal.models import AwsAccount, Environment, EnvironmentAccountConnection, Template
 from portal.queries.usage import Summary, UsageRow, summary
 
 
 def names() -> dict[str, str]:
-    """{account id: its name or ""}, by id: the management account, named accounts, and those of environments."""
+    """{account id: its name or ""}, by id: the management account, named ones, and those in use or connected."""
     found = dict.fromkeys([settings.PORTAL_ACCOUNT_ID], "")
-    found |= dict.fromkeys(Environment.objects.order_by().values_list("target_account_id", flat=True).distinct(), "")
+    connected = EnvironmentAccountConnection.objects.filter(deleted_at__isnull=True).order_by()
+    used = Environment.objects.order_by().values_list("target_account_id", flat=True)
+    found |= dict.fromkeys(used.union(connected.values_list("environment_account_id", flat=True)), "")
     found |= dict(AwsAccount.objects.values_list("account_id", "name"))
     return dict(sorted(found.items()))
 

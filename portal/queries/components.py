@@ -133,7 +133,7 @@ def instances_for(user: User, environment: Environment | None = None) -> list[Se
     versions = TemplateVersion.objects.exclude(supported_component_sources=[])
     supporting = [row.pk for row in versions.only("supported_component_sources") if supports(row)]
     rows = ServiceInstance.objects.filter(version__in=supporting, component__isnull=True, deployed__isnull=False)
-    rows = rows.exclude(latest__kind=DeploymentKind.DELETE).select_related("service", "environment")
+    rows = rows.exclude(latest__kind=DeploymentKind.DELETE).select_related("service", "environment__connection")
     if not user.is_platform:
         mine = Q(service__team__in=user.teams.all()) | Q(service__team__isnull=True, service__created_by=user)
         rows = rows.filter(mine)

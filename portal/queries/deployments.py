@@ -49,6 +49,9 @@ def history_of(target: Deployable) -> QuerySet[Deployment]:
     return rows.select_related("version__template", "actor").defer(*Deployment.HEAVY)
 
 
+PRINTED = "OUTPUT"  # the status of events that are pieces of what commands printed
+
+
 def attachment_of(deployment: Deployment) -> ServiceInstance | None:
     """The instance that a deployment of a component attached it to, or left it attached to; None when it is gone."""
     state = deployment.target_state
@@ -58,7 +61,12 @@ def attachment_of(deployment: Deployment) -> ServiceInstance | None:
 
 
 def events_of(deployment: Deployment) -> QuerySet[DeploymentEvent]:
-    return deployment.events.order_by("at", "id")
+    return deployment.events.exclude(status=PRINTED).order_by("at", "id")
+
+
+def printed_by(deployment: Deployment, after: int = 0) -> QuerySet[DeploymentEvent]:
+    """What its commands printed, in pieces of whole lines, from the piece after the one with that primary key."""
+    return deployment.events.filter(status=PRINTED, pk__gt=after).order_by("id")
 
 
 def outputs_of(target: Deployable) -> list[Output]:

@@ -16,13 +16,18 @@ def takes_components(environment: Environment) -> bool:
 
 
 def component_role(environment: Environment) -> str:
-    """The role that components in it are deployed with; "" where it takes none. AWS Proton: it is the switch."""
-    return str(environment.component_role_arn)
+    """The role that components in it are deployed with; "" where it takes none. AWS Proton: it is the switch.
+
+    Of an environment that was made with a connection it is the connection's.
+    """
+    return str((environment.connection or environment).component_role_arn)
 
 
 def visible_to(user: User) -> QuerySet[Environment]:
     """Everyone who is signed in may read; lists and single rows come from here alike."""
-    rows = Environment.objects.select_related("template", "version__template", "latest__version", "deployed", "team")
+    rows = Environment.objects.select_related(
+        "template", "version__template", "latest__version", "deployed", "team", "connection"
+    )
     rows = rows.defer(*HEAVY_OF_TARGETS)
     return rows if user.is_authenticated and user.is_active else rows.none()
 

@@ -10,6 +10,7 @@ from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Invalid, NotFound
 from portal.models import Bundle as BundleRow
 from portal.models import (
+    Deployment,
     Environment,
     ServiceInstance,
     ServicePipeline,
@@ -152,6 +153,15 @@ def bundle_of(version: TemplateVersion) -> Bundle:
 def schema_of_bundle(digest: str, kind: Kind, *, customer_managed: bool) -> Schema:
     """Of a bundle whose version may be gone."""
     return _unpacked(digest, kind, customer_managed).schema
+
+
+def bundle_of_deployment(deployment: Deployment) -> Bundle:
+    """The bundle that a deployment runs, also when its version was deleted since. Raises NotFound without one."""
+    if deployment.bundle_id is None:
+        raise NotFound(f"the bundle of deployment {deployment.pk} is gone")
+    kind: Kind = "service" if deployment.service_name else "environment"
+    managed = deployment.version is not None and deployment.version.template.customer_managed
+    return _unpacked(deployment.bundle_id, kind, managed)
 
 
 def schema_of(version: TemplateVersion) -> Schema:

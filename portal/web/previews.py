@@ -52,7 +52,9 @@ def of_draft(user: User, draft: Draft, document: Document, shape: Shape) -> Rend
     text = text_for(document, shape, draft.spec)[0]
     hidden = secret_values(document, shape)
     description = str(draft.details.get("description", ""))
-    command = previews.create_command(draft.template, draft.version, name or "NAME", text, description)
+    named = ("environment_account_connection_id", "proton_service_role_arn", "component_role_arn")
+    entry = {member: str(draft.details.get(member) or "") for member in named}
+    command = previews.create_command(draft.template, draft.version, name or "NAME", text, description, **entry)
     if shape.kind == "environment":
         made = previews.preview_environment(
             by=user, template=draft.template, version=draft.version, name=name, spec=text

@@ -6,6 +6,7 @@ from portal.web import oidc
 from portal.web.views import (
     accounts,
     components,
+    connections,
     dashboard,
     deployments,
     drafts,
@@ -65,6 +66,7 @@ REPOSITORY = "repositories/<provider:provider>/<str:owner>/<str:name>/"
 PULL = REPOSITORY + "pull/<int:number>/"
 DRAFT = "drafts/<uuid:id>/"
 DEPLOYMENT = "deployments/<uuid:id>/"
+CONNECTION = "accounts/connections/<uuid:id>/"
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
@@ -132,6 +134,7 @@ urlpatterns = [
     path(DRAFT + "discard/", drafts.draft_discard, name="draft-discard"),
     path("deployments/", deployments.deployments, name="deployments"),
     path(DEPLOYMENT, deployments.deployment, name="deployment"),
+    path(DEPLOYMENT + "log/", deployments.deployment_log, name="deployment-log"),
     path(DEPLOYMENT + "cancel/", deployments.deployment_cancel, name="deployment-cancel"),
     path(DEPLOYMENT + "retry/", deployments.deployment_retry, name="deployment-retry"),
     path(DEPLOYMENT + "attention/", deployments.deployment_attention, name="deployment-attention"),
@@ -140,6 +143,14 @@ urlpatterns = [
     path("pull-requests/do/", fleet.do, name="pull-requests-do"),
     path("resources/redeploy/", resources.redeploy, name="resources-redeploy"),
     path("accounts/", accounts.accounts, name="accounts"),
+    path("accounts/connections/", connections.connections, name="connections"),
+    path("accounts/connections/new/", connections.connection_new, name="connection-new"),
+    path(CONNECTION, connections.connection, name="connection"),
+    path(CONNECTION + "test/", connections.connection_test, name="connection-test"),
+    path(CONNECTION + "accept/", connections.connection_accept, name="connection-accept"),
+    path(CONNECTION + "reject/", connections.connection_reject, name="connection-reject"),
+    path(CONNECTION + "edit/", connections.connection_edit, name="connection-edit"),
+    path(CONNECTION + "delete/", connections.connection_delete, name="connection-delete"),
     path("accounts/<str:account_id>/", accounts.account_edit, name="account-edit"),
     path("settings/", settings.settings, name="settings"),
     path("settings/password/", people.password, name="password"),

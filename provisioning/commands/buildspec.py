@@ -19,6 +19,7 @@ from provisioning.commands.plan import CommandPlan
 from provisioning.commands.request import Callback
 
 MOST_INLINE = 30_000  # characters of packed files that a buildspec carries
+FILES = "DEUTERON_FILES"  # the variable that holds them
 MARK = "DEUTERON_DEPLOYMENT"  # the variable that says whose build it is
 _WRAPPER = """\
 #!/bin/bash
@@ -39,7 +40,8 @@ _REPORT = (
 
 def buildspec(plan: CommandPlan, *, packed: str = "") -> str:
     """YAML. ``packed`` is what ``pack_inline`` gave; "" when the files are the build's source."""
-    unpack = [f"echo {packed} | base64 -d | tar -xz -C $CODEBUILD_SRC_DIR"] if packed else []
+    # In a variable: CodeBuild prints each command, and the inputs are among the files.
+    unpack = [f"echo ${FILES} | base64 -d | tar -xz -C $CODEBUILD_SRC_DIR && unset {FILES}"] if packed else []
     prepare = [
         "mkdir -p /tmp/deuteron",
         f"echo {base64.b64encode(_WRAPPER.encode()).decode()} | base64 -d > /tmp/deuteron/aws",
@@ -51,8 +53,8 @@ def buildspec(plan: CommandPlan, *, packed: str = "") -> str:
     if plan.runtimes:
         install["runtime-versions"] = dict(plan.runtimes)
     environment: dict[str, Any] = {"shell": "bash"}
-    if plan.variables:
-        environment["variables"] = dict(plan.variables)
+    if plan.variables or packed:
+        environment["variables"] = {**plan.variables, **({FILES: packed} if packed else {})}
     if plan.secrets:
         environment["secrets-manager"] = dict(plan.secrets)
     document = {

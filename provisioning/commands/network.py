@@ -8,6 +8,7 @@ import base64
 import contextlib
 import ctypes
 import fcntl
+import ipaddress
 import os
 import select
 import socket
@@ -78,18 +79,43 @@ def allowed(host: str, port: int, hosts: Sequence[str]) -> bool:
     return False
 
 
+def connect(host: str, port: int, hosts: Sequence[str]) -> socket.socket:
+    """A connection to a host on the list. An address inside of this machine or its network is reached only where the
+    list has that very host: whoever runs a domain says where its names lead. Raises OSError."""
+    named = f"{host.lower().rstrip('.')}:{port}" in {entry.lower() for entry in hosts}
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not named and not ipaddress.ip_address(address[0]).is_global:
+            continue
+        with contextlib.suppress(OSError):
+            server = socket.socket(family, kind, protocol)
+            server.settimeout(CONNECT_SECONDS)
+            try:
+                server.connect(address)
+            except OSError:
+                server.close()
+                raise
+            return server
+    raise OSError(f"{host}:{port} cannot be reached")
+
+
+def _serve_all(listening: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    """One thread for each connection, and one that waits for them until this process ends."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
 class Proxy:
     """HTTP's CONNECT and absolute addresses, for hosts on the list only. One thread a connection."""
 
     def __init__(self, listening: socket.socket, hosts: Sequence[str], refused: Callable[[str], None]) -> None:
-        self._listening, self._hosts, self._refused = listening, tuple(hosts), refused
-        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        self._hosts, self._refused = tuple(hosts), refused
+        _serve_all(listening, self._serve)
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.closing(client), contextlib.suppress(OSError, ValueError):
@@ -106,7 +132,12 @@ class Proxy:
                 self._refused(f"{host}:{port}")
                 client.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
                 return
-            with socket.create_connection((host, port), timeout=CONNECT_SECONDS) as server:
+            try:
+                server = connect(host, port, self._hosts)
+            except OSError:
+                client.sendall(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                return
+            with server:
                 if method == "CONNECT":
                     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 if first:
@@ -152,20 +183,37 @@ def _pump(one: socket.socket, other: socket.socket) -> None:
             ends[end].sendall(data)
 
 
+class Door:
+    """Leads to one port of this machine. Programs in Go do not ask a proxy for an address of the loopback."""
+
+    def __init__(self, listening: socket.socket, port: int) -> None:
+        self._port = port
+        _serve_all(listening, self._serve)
+
+    def _serve(self, client: socket.socket) -> None:
+        address = ("127.0.0.1", self._port)
+        with (
+            contextlib.closing(client),
+            contextlib.suppress(OSError),
+            socket.create_connection(address, timeout=CONNECT_SECONDS) as server,
+        ):
+            _pump(client, server)
+
+
+def ports_here(hosts: Sequence[str]) -> tuple[int, ...]:
+    """The ports of this machine's loopback that are on the list."""
+    found = {entry.rpartition(":")[2] for entry in hosts if entry.rpartition(":")[0] in ("127.0.0.1", "localhost")}
+    return tuple(sorted(int(port) for port in found if port.isdecimal()))
+
+
 class NotifyDoor:
     """Takes what ``aws proton notify-resource-deployment-status-change`` was called with; answers a code and a text."""
 
     def __init__(
         self, listening: socket.socket, notify: Callable[[Mapping[str, Sequence[str]]], tuple[int, str]]
     ) -> None:
-        self._listening, self._notify = listening, notify
-        threading.Thread(target=self._accept, name="notify", daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        self._notify = notify
+        _serve_all(listening, self._serve)
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.closing(client), contextlib.suppress(OSError, ValueError):
@@ -184,4 +232,4 @@ class NotifyDoor:
                     options.setdefault(name, []).append(base64.b64decode(value).decode())
             client.settimeout(60)
             code, text = self._notify(options)
-            client.sendall(f"{code}\n{text}\n".encode())
+            client.sendall(f"{code}\n{text}\n".encode() if text else f"{code}\n".encode())

@@ -19,7 +19,10 @@ TEXTS = {
     "deployment-id": "deploymentId",
     "status-message": "statusMessage",
 }
-IGNORED = {"region", "profile", "output", "query", "endpoint-url", "no-cli-pager"}
+IGNORED = {
+    *("region", "profile", "output", "query", "endpoint-url", "color", "ca-bundle", "cli-binary-format"),
+    *("cli-read-timeout", "cli-connect-timeout"),
+}
 
 
 def notify(callback: Callback | None, options: Mapping[str, Sequence[str]]) -> tuple[int, str]:

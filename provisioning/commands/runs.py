@@ -78,6 +78,14 @@ def stop(folder: Path) -> None:
             os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
 
 
+def stop_all(folder: Path) -> int:
+    """Ask every run below a folder to end; how many went on."""
+    going = [place for place in (folder.iterdir() if folder.is_dir() else ()) if _locked(place)]
+    for place in going:
+        stop(place)
+    return len(going)
+
+
 def log_of(folder: Path, after: int = 0, most: int = 100_000) -> tuple[str, int]:
     """What the run has printed beyond byte ``after``, whole lines only while it goes on, and the next position."""
     try:

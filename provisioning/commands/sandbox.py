@@ -4,6 +4,7 @@ Root starts the run as an unprivileged user of its own, so that the limit on pro
 nobody else's.
 """
 
+import contextlib
 import os
 import resource
 import shutil
@@ -17,6 +18,8 @@ INPUT = "/run/input"
 FIRST_UID = 61_000  # of runs that root starts; one of a thousand, so that two at once are hardly ever the same
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt")
 ETC = ("/etc/ssl", "/etc/ca-certificates", "/etc/pki", "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf.d")
+SMALL = str(64 * 1024**2)  # bytes of what is not the working folder
+TOOLS = f"{INPUT}/bin"
 ACCOUNT = "runner:x:{uid}:{uid}:runner:/tmp:/bin/bash\n"
 
 
@@ -40,10 +43,10 @@ def user_of(seed: int) -> int:
     return FIRST_UID + seed % 1000 if os.geteuid() == 0 else os.geteuid()
 
 
-def arguments(*, bwrap: str, input_folder: Path, uid: int, limits: Limits, info: int) -> list[str]:
-    """The command line up to the program. ``info`` is a file descriptor on which bubblewrap says what it started."""
-    args = [bwrap, "--unshare-all", "--unshare-user", "--disable-userns", "--uid", str(uid), "--gid", str(uid)]
-    args += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--hostname", "runner"]
+def arguments(*, input_folder: Path, uid: int, limits: Limits, info: int) -> list[str]:
+    """The options of bubblewrap. ``info`` is a file descriptor on which it says what it started."""
+    args = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", str(uid), "--gid", str(uid)]
+    args += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "runner"]
     args += ["--info-fd", str(info)]
     for path in SYSTEM:
         if os.path.islink(path):
@@ -52,29 +55,44 @@ def arguments(*, bwrap: str, input_folder: Path, uid: int, limits: Limits, info:
             args += ["--ro-bind", path, path]
     for path in ETC:
         args += ["--ro-bind-try", path, path]
-    args += ["--proc", "/proc", "--dev", "/dev", "--size", str(64 * 1024**2), "--tmpfs", TMP]
+    args += ["--proc", "/proc", "--dev", "/dev", "--size", SMALL, "--tmpfs", "/dev/shm"]  # noqa: S108
+    args += ["--remount-ro", "/dev", "--size", SMALL, "--tmpfs", TMP]
     args += ["--size", str(limits.disk), "--tmpfs", WORK, "--ro-bind", str(input_folder), INPUT]
     args += ["--ro-bind", str(input_folder / "etc-passwd"), "/etc/passwd"]
     return [*args, "--remount-ro", "/", "--chdir", WORK]
 
 
-def limit(limits: Limits) -> Callable[[], None]:
+def limit(limits: Limits, uid: int) -> Callable[[], None]:
     """For the child, before it becomes the run: limits that the kernel keeps, and no core files."""
+    # The kernel counts what a user has already: where the run is no user of its own, that is the portal.
+    processes = limits.processes + threads_of(uid)
 
     def apply() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.disk, limits.disk))
-        resource.setrlimit(resource.RLIMIT_NPROC, (limits.processes, limits.processes))
+        resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
         os.nice(5)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as worth:
+            worth.write("1000")  # a machine without memory ends runs first
 
     return apply
 
 
+def threads_of(uid: int) -> int:
+    """How many threads a user has on this machine."""
+    found = 0
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if place.stat().st_uid == uid:
+                found += sum(1 for _ in (place / "task").iterdir())
+    return found
+
+
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a run: a few names, and what was asked for."""
+    """The environment of a run: a few names, and what was asked for. The tools of runs come first on every PATH."""
+    path = environment.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin")
     return {
-        "PATH": "/run/input/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin",
         "HOME": TMP,
         "USER": "runner",
         "LANG": "C.UTF-8",
@@ -84,4 +102,5 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "CODEBUILD_SRC_DIR": WORK,
         **environment,
+        "PATH": f"{TOOLS}:{path}",
     }

@@ -8,14 +8,14 @@ MOST_OUTPUTS = 200_000  # bytes of proton-outputs.json that are read
 
 # ``aws proton …`` leads to the portal, with the key of this run; every other command is the AWS CLI's own.
 AWS = r"""#!/bin/bash
-for name in $(type -ap aws); do case "$name" in "$0") ;; *) real=$name; break;; esac; done
-if [ "$1" = proton ] && [ "$2" = notify-resource-deployment-status-change ]; then
-  shift 2
+name= real=
+case " $* " in *" proton notify-resource-deployment-status-change "*)
   exec 9<>"/dev/tcp/127.0.0.1/$DEUTERON_NOTIFY_PORT" || exit 255
   for value in "$@"; do
     case "$value" in
+      proton|notify-resource-deployment-status-change) [ -n "$name" ] || continue;;
       --*=*) name=${value%%=*}; value=${value#*=};;
-      --*) name=$value; continue;;
+      --*) name=$value; case "$name" in --no-*|--debug) name=;; esac; continue;;
     esac
     case "$value" in
       file://*|fileb://*) value=$(cat "${value#*://}") || exit 255;;
@@ -24,8 +24,9 @@ if [ "$1" = proton ] && [ "$2" = notify-resource-deployment-status-change ]; the
   done
   printf 'end\n' >&9
   read -r code <&9; cat <&9 >&2
-  exit "${code:-255}"
-fi
+  exit "${code:-255}";;
+esac
+while read -r name; do [ "$name" -ef "$0" ] || { real=$name; break; }; done < <(type -ap aws)
 if [ -z "$real" ]; then echo "aws: the AWS CLI is not installed on this machine" >&2; exit 127; fi
 exec "$real" "$@"
 """
@@ -43,7 +44,7 @@ def script(commands: Sequence[str], folder: str, given: str, work: str) -> str:
     for number, command in enumerate(commands, start=1):
         lines += [
             f"printf '%s\\n' {shlex.quote(f'[{number} of {len(commands)}] ' + command)}",
-            command,
+            f"eval {shlex.quote(command)}",  # so that an open quote ends with its command, and not with the script
             "code=$?; if [ $code -ne 0 ]; then "
             f"echo '[{number} of {len(commands)}] ended with exit code '$code; exit $code; fi",
         ]

@@ -16,19 +16,23 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from provisioning.commands import network, sandbox
+from provisioning.commands.ansi import Plain
 from provisioning.commands.masking import Masker
 from provisioning.commands.notify import notify
 from provisioning.commands.request import Request, Result, write_json
 from provisioning.commands.script import AWS, OUTPUTS_FD, script
 
 LOOK_SECONDS = 0.25
+PLACES = "deuteron-run-"  # and the supervisor's process id
 TOO_LONG = "The run printed more than {limit} bytes and was ended."
 TOO_SLOW = "The run took longer than {limit:g} seconds and was ended."
 TOO_BIG = "The run needed more than {limit} bytes of memory and was ended."
@@ -47,21 +51,29 @@ class Log:
 
     def __init__(self, path: Path, secrets: Sequence[str], limit: int) -> None:
         self._file = path.open("ab", buffering=0)
-        self._masker, self._left, self._limit = Masker(secrets), limit, limit
+        self._secrets, self._left, self._limit = tuple(secrets), limit, limit
+        self._plain, self._masker = Plain(), Masker(secrets)
+        self._lock = threading.Lock()
 
     def write(self, data: bytes) -> None:
-        masked = self._masker.feed(data)
-        self._file.write(masked[: self._left])
-        self._left -= len(masked)
+        """What the run printed. First it is made plain: a colour in the middle of a secret must not hide it."""
+        self._add(self._masker.feed(self._plain.feed(data)))
         if self._left < 0:
             raise Ended(TOO_LONG.format(limit=self._limit))
 
     def say(self, text: str) -> None:
-        """A line of our own."""
-        self._file.write(f"{text}\n".encode())
+        """A line of our own, which the run may have had a hand in."""
+        own = Masker(self._secrets)
+        self._add(own.feed(f"{text}\n".encode()) + own.end())
+
+    def _add(self, data: bytes) -> None:
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(data[: max(0, self._left)])
+                self._left -= len(data)
 
     def close(self) -> None:
-        self._file.write(self._masker.end()[: max(0, self._left)])
+        self._add(self._masker.feed(self._plain.feed(b"", final=True)) + self._masker.end())
         self._file.close()
 
 
@@ -84,8 +96,10 @@ def main(folder: Path, text: str) -> None:
         reason = str(end)
     except (sandbox.NoSandbox, OSError) as trouble:
         reason = f"The run could not be started: {trouble}"
-    with contextlib.suppress(Ended):
-        log.close()
+    except Exception as trouble:
+        traceback.print_exc()
+        reason = f"The run could not be followed to its end: {type(trouble).__name__}"
+    log.close()
     result = Result(code, reason, outputs, round(time.monotonic() - began, 3))
     write_json(folder / "result.json", asdict(result))
 
@@ -98,30 +112,33 @@ def run(request: Request, log: Log, folder: Path) -> tuple[int, str]:
         for fd in (outputs_read, info_read):
             opened.callback(_close, fd)
         if request.sandbox:
-            command = [
-                *sandbox.arguments(
-                    bwrap=sandbox.find_bwrap(), input_folder=place, uid=uid, limits=request.limits, info=info_write
-                ),
-                *("--block-fd", str(block_read)),
-                *(part for pair in _environment(request).items() for part in ("--setenv", *pair)),
-                *("/bin/bash", f"{sandbox.INPUT}/script"),
-            ]
+            options = sandbox.arguments(input_folder=place, uid=uid, limits=request.limits, info=info_write)
+            options += ["--block-fd", str(block_read)]
+            for pair in _environment(request).items():
+                options += ["--setenv", *pair]
+            given = _in_memory(options)  # a command line is for everybody on this machine to read
+            opened.callback(_close, given)
+            command = [sandbox.find_bwrap(), "--args", str(given), "/bin/bash", f"{sandbox.INPUT}/script"]
             environment: dict[str, str] = {}
+            inherited: tuple[int, ...] = (OUTPUTS_FD, info_write, block_read, given)
         else:
             command = ["/bin/bash", str(place / "script")]
             environment = _open_on_this_machine(request, place)
+            inherited = (OUTPUTS_FD,)
         as_user: dict[str, Any] = {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
+
+        limit = sandbox.limit(request.limits, uid)
 
         def prepare() -> None:
             os.dup2(outputs_write, OUTPUTS_FD)
-            sandbox.limit(request.limits)()
+            limit()
 
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=(OUTPUTS_FD, info_write, block_read),
+            pass_fds=inherited,
             cwd="/",
             env=environment,
             start_new_session=True,
@@ -148,7 +165,17 @@ def _close(fd: int) -> None:
 def _environment(request: Request) -> Mapping[str, str]:
     proxy = f"http://127.0.0.1:{network.PROXY_PORT}"
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), proxy)
-    return {**proxies, "DEUTERON_NOTIFY_PORT": str(network.NOTIFY_PORT), **request.environment}
+    ours = {**proxies, "DEUTERON_NOTIFY_PORT": str(network.NOTIFY_PORT)}
+    return sandbox.clean({**ours, **request.environment})
+
+
+def _in_memory(options: Sequence[str]) -> int:
+    """A file descriptor from which bubblewrap reads its options."""
+    fd = os.memfd_create("options")
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(b"".join(option.encode() + b"\0" for option in options))
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _open_network(request: Request, log: Log, process: "subprocess.Popen[bytes]", info: int, block: int) -> None:
@@ -160,7 +187,11 @@ def _open_network(request: Request, log: Log, process: "subprocess.Popen[bytes]"
         said = process.stdout.read(4000).decode(errors="replace").strip()
         raise OSError(f"bubblewrap started nothing. {said}")
     pid = int(json.loads(text)["child-pid"])
-    proxy, door = network.listen_inside(pid, (network.PROXY_PORT, network.NOTIFY_PORT))
+    ours = (network.PROXY_PORT, network.NOTIFY_PORT)
+    here = [port for port in network.ports_here(request.hosts) if port not in ours]
+    proxy, door, *doors = network.listen_inside(pid, (*ours, *here))
+    for listening, port in zip(doors, here, strict=True):
+        network.Door(listening, port)
     network.Proxy(proxy, request.hosts, lambda host: log.say(f"[network] {host} is not allowed"))
     network.NotifyDoor(door, lambda options: notify(request.callback, options))
     os.write(block, b"go")
@@ -172,14 +203,23 @@ def _open_on_this_machine(request: Request, place: Path) -> dict[str, str]:
     door = socket.create_server(("127.0.0.1", 0))
     network.NotifyDoor(door, lambda options: notify(request.callback, options))
     environment = sandbox.clean({**request.environment, "DEUTERON_NOTIFY_PORT": str(door.getsockname()[1])})
-    path = environment["PATH"].replace(f"{sandbox.INPUT}/bin", str(place / "bin"))
+    path = environment["PATH"].replace(sandbox.TOOLS, str(place / "bin"))
     return {**environment, "PATH": path, "HOME": str(place / "work"), "CODEBUILD_SRC_DIR": str(place / "work")}
+
+
+def _sweep() -> None:
+    """Remove what runs left behind whose supervisor was killed."""
+    for place in Path(tempfile.gettempdir()).glob(f"{PLACES}*-*"):
+        pid = place.name.removeprefix(PLACES).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _input_folder(request: Request) -> Iterator[tuple[Path, int]]:
     """Files, script and tools of the run, readable by its user only; gone at the end."""
-    place = Path(tempfile.mkdtemp(prefix="deuteron-run-"))
+    _sweep()
+    place = Path(tempfile.mkdtemp(prefix=f"{PLACES}{os.getpid()}-"))
     uid = sandbox.user_of(os.getpid())
     try:
         for name, content in request.files.items():

@@ -7,8 +7,7 @@ the build's result decides, never what it notified.
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from provisioning.commands import buildspec
 from provisioning.commands.ansi import plain
+from provisioning.commands.masking import Masker
 from provisioning.commands.plan import CommandPlan, outputs_of, plan_of
 from provisioning.commands.request import Callback
 from provisioning.engines import aws_errors
@@ -26,11 +26,11 @@ from provisioning.engines.base import (
     Job,
     Outcome,
     Plan,
-    PlannedChange,
     Progress,
     Unclear,
 )
 from provisioning.engines.codebuild_project import differs, wanted_project
+from provisioning.engines.command import planned
 from provisioning.engines.session import NoAccess, Sessions
 
 POLL_SECONDS = 5.0
@@ -50,16 +50,17 @@ class _Handle:
 
 
 class CodeBuildEngine:
-    """The engine "codebuild". ``callback`` gives the key with which a build notifies the portal, when it is started."""
+    """The engine "codebuild". ``callback`` gives the key with which a build notifies the portal, when it is started;
+    ``secrets`` are values of the job that no log may show."""
 
     def __init__(
         self,
         sessions: Sessions,
         callback: Callable[[Job], Callback | None],
         *,
-        clock: Callable[[], float] = time.time,
+        secrets: Callable[[Job], Sequence[str]] = lambda job: (),
     ) -> None:
-        self._sessions, self._callback, self._clock = sessions, callback, clock
+        self._sessions, self._callback, self._secrets = sessions, callback, secrets
 
     def advance(self, job: Job, handle: str | None) -> Progress | Outcome | Unclear:
         state = _load(handle)
@@ -75,18 +76,22 @@ class CodeBuildEngine:
             raise EngineUnavailable(str(error)) from error
 
     def preview(self, job: Job) -> Plan:
-        plan = plan_of(job)
-        return Plan(tuple(PlannedChange(command, "Command", "Dynamic") for command in plan.commands))
+        return planned(job)
 
     def _step(self, job: Job, state: _Handle) -> Progress | Outcome | Unclear:
         mark = f"{job.deployment}/{'apply' if job.intent == 'cancel' else job.intent}"
         build = self._find(job, state, mark)
-        if job.intent == "cancel" and build is None:
+        if build is None and state.build:
+            reason = (
+                "CodeBuild does not know the build any more that was started for this: nobody can say how it ended."
+            )
+            return Outcome("failed", reason, next_action="retry")
+        if build is None and (job.intent == "cancel" or not job.begins):
             return Outcome("cancelled")
         if build is None:
             return self._begin(job, state, mark)
         state = replace(state, build=build["id"])
-        if build["buildStatus"] == "IN_PROGRESS" and job.intent == "cancel":
+        if build["buildStatus"] == "IN_PROGRESS" and job.intent == "cancel" and job.begins:
             self._client(job, mutating=True).stop_build(id=build["id"])
             return Progress(_dump(state), "Stopping the build", 2.0)
         return self._follow(job, state, build)
@@ -98,14 +103,14 @@ class CodeBuildEngine:
             ids = [state.build]
         else:
             try:
-                ids = client.list_builds_for_project(projectName=_project(job), sortOrder="DESCENDING")["ids"]
+                ids = _member(client.list_builds_for_project(projectName=_project(job), sortOrder="DESCENDING"), "ids")
             except ClientError as error:
                 if aws_errors.code(error) == "ResourceNotFoundException":
                     return None
                 raise
         if not ids:
             return None
-        builds = client.batch_get_builds(ids=ids[:LOOK_BACK])["builds"]
+        builds = _member(client.batch_get_builds(ids=ids[:LOOK_BACK]), "builds")
         return next((build for build in builds if state.build or mark in _marks(build)), None)
 
     def _begin(self, job: Job, state: _Handle, mark: str) -> Progress | Outcome:
@@ -119,7 +124,7 @@ class CodeBuildEngine:
             return Outcome("failed", reason, next_action="retry")
         client, changing = self._client(job), self._client(job, mutating=True)
         wanted = wanted_project(_project(job), role, plan, job.tags)
-        there = client.batch_get_projects(names=[wanted["name"]])["projects"]
+        there = _member(client.batch_get_projects(names=[wanted["name"]]), "projects")
         if not there:
             changing.create_project(**wanted)
             return Progress(_dump(state), "Making the CodeBuild project", 0.5)
@@ -129,13 +134,14 @@ class CodeBuildEngine:
         source = self._source(job, plan, state)
         if isinstance(source, Progress | Outcome):
             return source
-        build = changing.start_build(
+        answer = changing.start_build(
             projectName=wanted["name"],
             idempotencyToken=hashlib.sha256(mark.encode()).hexdigest()[:64],
             imageOverride=plan.image,
             environmentVariablesOverride=buildspec.variables(plan, mark, self._callback(job)),
             **source,
-        )["build"]
+        )
+        build = _member(answer, "build")
         return Progress(_dump(replace(state, build=build["id"])), "The build was started", POLL_SECONDS)
 
     def _source(self, job: Job, plan: CommandPlan, state: _Handle) -> Progress | Outcome | dict[str, Any]:
@@ -198,12 +204,15 @@ class CodeBuildEngine:
             if aws_errors.code(error) in ("ResourceNotFoundException", "AccessDeniedException"):
                 return (), state.log  # there is no log yet, or we may not read it: the build's result still counts
             raise
-        text = plain("".join(f"{line['message'].rstrip()}\n" for line in page["events"]))
+        lines = _member(page, "events")
+        text = plain("".join(f"{line['message'].rstrip()}\n" for line in lines))
         if not text:
             return (), state.log
+        masker = Masker(self._secrets(job))
+        text = (masker.feed(text.encode()) + masker.end()).decode(errors="replace")
         mark = hashlib.sha256(f"{build['id']}{state.log}".encode()).hexdigest()[:24]
-        event = Event(f"log-{mark}", page["events"][-1]["timestamp"] / 1000, "build", "OUTPUT", text.rstrip("\n"))
-        return (event,), page["nextForwardToken"]
+        event = Event(f"log-{mark}", lines[-1]["timestamp"] / 1000, "build", "OUTPUT", text.rstrip("\n"))
+        return (event,), _member(page, "nextForwardToken")
 
     def _client(self, job: Job, *, mutating: bool = False) -> Any:
         return self._sessions.client("codebuild", job.target, name=job.deployment, mutating=mutating)
@@ -225,9 +234,16 @@ class CodeBuildEngine:
                 raise EngineUnavailable(text) from error
             case "denied":
                 return _denied(state, f"{text} (as {job.target.role_arn or 'the portal itself'})")
-        if aws_errors.code(error) == "ResourceAlreadyExistsException":
+        if aws_errors.code(error) == "ResourceAlreadyExistsException" or "idempotency token" in text.lower():
             return Progress(_dump(state), "Looking again: something else was faster", 1.0)
         return Outcome("failed", text, next_action="retry")
+
+
+def _member(answer: Mapping[str, Any], name: str) -> Any:
+    """Of a reply that came whole: botocore makes something of a JSON document that was cut, too."""
+    if name not in answer:
+        raise EngineUnavailable(f"an answer of AWS came without its {name}")
+    return answer[name]
 
 
 def _project(job: Job) -> str:

@@ -1,8 +1,9 @@
 """Provisioning by a bundle's own commands, on this machine: AWS Proton's CodeBuild provisioning without CodeBuild.
 
-What may not change alone: a run is started at most once for each deployment and intent, whoever calls how often, since
-its folder is named after them; what became of it is read from there. A run whose supervisor died did not end: that is
-a failure that says so, never a success.
+What may not change alone: a run is started at most once for each deployment and intent, whoever calls how often. Its
+folder is named after them, and what became of it is read from there; which machine has that folder is written down
+before the run is started, and no other machine starts it. A run whose supervisor died did not end: that is a failure
+that says so, never a success.
 """
 
 import json
@@ -22,10 +23,11 @@ from provisioning.commands.supervise import STOPPED
 from provisioning.engines.base import Event, Intent, Job, Outcome, Plan, PlannedChange, Progress, Unclear
 
 DEFAULT_LIMITS = Limits()
-POLL_SECONDS = 1.0
+FIRST_LOOK_SECONDS, POLL_SECONDS = 0.2, 1.0
 LONGEST_EVENT = 8_000  # characters of log in one event
 KEPT_SECONDS = 86_400.0  # a folder whose run ended is kept so long
 SILENT_SECONDS = 120.0  # longer than this beyond its time limit nothing is waited for from another machine
+LOST = "The machine stopped while the commands ran: some of them may have done their work, others not."
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,15 @@ class Surroundings:
     callback: Callback | None = None
 
 
+class CannotStart(Exception):
+    """What surrounds a run cannot be had: the message says what and why."""
+
+
 @dataclass(frozen=True)
 class _Handle:
-    host: str = ""
+    host: str = ""  # the one machine that may start the run
     since: float = 0.0
+    started: bool = False
     seen: int = 0  # bytes of the log that were reported
 
 
@@ -69,28 +76,36 @@ class CommandEngine:
         if job.intent == "cancel":
             return self._cancel(job, state)
         look = runs.look(self._place(job, job.intent))
-        if look.state == "absent":
-            return self._start(job, here)
-        return self._follow(job, job.intent, state, look)
+        if look.state != "absent":
+            return self._follow(job, job.intent, state, look)
+        if state.started:
+            return Outcome("failed", LOST, next_action="retry")
+        if not job.begins:
+            return Outcome("cancelled")
+        if state.host:
+            return self._start(job, state)
+        if not plan_of(job).commands:
+            return Outcome("succeeded", unchanged=True)
+        return Progress(_dump(_Handle(here, self._clock())), "Starting the commands")
 
     def preview(self, job: Job) -> Plan:
-        plan = plan_of(job)
-        return Plan(tuple(PlannedChange(command, "Command", "Dynamic") for command in plan.commands))
+        return planned(job)
 
     def _place(self, job: Job, intent: Intent) -> Path:
         return self._folder / f"{job.deployment}-{intent}"
 
-    def _start(self, job: Job, here: str) -> Progress | Outcome:
+    def _start(self, job: Job, state: _Handle) -> Progress | Outcome:
         plan = plan_of(job)
-        if not plan.commands:
-            return Outcome("succeeded", unchanged=True)
         if self._sandbox:
             try:
                 find_bwrap()
             except NoSandbox as trouble:
                 return Outcome("failed", str(trouble), next_action="retry")
         self._tidy()
-        around = self._surroundings(job, plan)
+        try:
+            around = self._surroundings(job, plan)
+        except CannotStart as trouble:
+            return Outcome("failed", str(trouble), next_action="retry")
         runs.start(
             self._place(job, job.intent),
             Request(
@@ -105,7 +120,9 @@ class CommandEngine:
                 sandbox=self._sandbox,
             ),
         )
-        return Progress(_dump(_Handle(here, self._clock())), "The commands were started", 0.2)
+        return Progress(
+            _dump(replace(state, since=self._clock(), started=True)), "The commands were started", FIRST_LOOK_SECONDS
+        )
 
     def _time_limit(self, plan: CommandPlan) -> Limits:
         minutes = plan.project_properties.get("TimeoutInMinutes")
@@ -117,16 +134,15 @@ class CommandEngine:
         place = self._place(job, intent)
         text, seen = runs.log_of(place, state.seen)
         events = _events(intent, state.seen, plain(text), self._clock())
-        state = replace(state, seen=seen, host=socket.gethostname())
+        state = replace(state, seen=seen, host=socket.gethostname(), started=True)
         if look.state == "running" or (text and look.state == "ended" and seen != _size(place)):
             return Progress(_dump(state), _doing(text), 0.0 if look.state == "ended" else POLL_SECONDS, events)
         if look.result is None:
-            reason = "The machine stopped while the commands ran: some of them may have done their work, others not."
-            return Outcome("failed", reason, events=events, next_action="retry")
+            return Outcome("failed", LOST, events=events, next_action="retry")
         return self._end(job, intent, look.result, text, events)
 
     def _end(self, job: Job, intent: Intent, result: Result, text: str, events: tuple[Event, ...]) -> Outcome:
-        if result.reason == STOPPED:
+        if result.reason == STOPPED and job.intent == "cancel":
             return Outcome("cancelled", events=events)
         if result.code:
             reason = result.reason or f"A command ended with exit code {result.code}.{_last_line(text)}"
@@ -142,16 +158,19 @@ class CommandEngine:
         """End the commands. What they have done by then stays; the next deployment goes on from there."""
         place = self._place(job, "apply")
         look = runs.look(place)
+        if look.state == "absent" and state.started:
+            return Outcome("failed", LOST, next_action="retry")
         if look.state == "absent":
             return Outcome("cancelled")
-        if look.state == "running":
+        if look.state == "running" and job.begins:
             runs.stop(place)
             return Progress(_dump(state), "Ending the commands", 0.5)
         return self._follow(job, "apply", state, look)
 
     def _elsewhere(self, state: _Handle) -> Progress | Outcome:
         """Only the machine that runs the commands can see them."""
-        if self._clock() - state.since > self._limits.seconds + SILENT_SECONDS:
+        patience = SILENT_SECONDS + (self._limits.seconds if state.started else 0)
+        if self._clock() - state.since > patience:
             reason = f"{state.host}, where the commands ran, does not say how they ended."
             return Outcome("failed", reason, next_action="retry")
         return Progress(_dump(state), f"Running on {state.host}", 2.0)
@@ -164,6 +183,11 @@ class CommandEngine:
             result = place / "result.json"
             if result.exists() and self._clock() - result.stat().st_mtime > KEPT_SECONDS:
                 shutil.rmtree(place, ignore_errors=True)
+
+
+def planned(job: Job) -> Plan:
+    """Nobody knows what commands change: the commands themselves are the plan."""
+    return Plan(tuple(PlannedChange(command, "Command", "Dynamic") for command in plan_of(job).commands))
 
 
 def _size(place: Path) -> int:

@@ -84,6 +84,17 @@ class Sessions:
         """A client with the portal's own credentials, whatever account they are of."""
         return self._make(service, region, mutating, {})
 
+    def temporary(self, target: Target, name: str) -> Mapping[str, str]:
+        """New credentials of the target account, for something that must not have the portal's own: a session of the
+        role, as long as one can be. Raises NoAccess, ClientError and BotoCoreError as ``client`` does."""
+        if target.role_arn:
+            return self._assume(target, name)[1]
+        if self._account_keys:
+            return self._credentials(target, name)[1]
+        raise NoAccess(
+            f"No role was given for account {target.account_id}, and commands never get the portal's own credentials."
+        )
+
     def forget(self, target: Target) -> None:
         """Drops what is cached for a target, after AWS said that its credentials have expired."""
         with self._lock:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from provisioning.problems import Problem, ProblemsFound
 from provisioning.render.files import render_file
+from provisioning.render.settings import render_settings
 from provisioning.render.workflow import render_workflow
 
 RENDERERS = {"cloudformation": render_file, "github_actions": render_workflow}
@@ -53,18 +54,17 @@ def allow_processor_time(seconds: float) -> None:
 
 
 def answer_to(job: dict[str, Any], output_bytes: int) -> dict[str, Any]:
+    how = {
+        "trusts_inputs": job["trusts_inputs"],
+        "authored": frozenset(job["authored"]),
+        "limit": output_bytes,
+    }
     try:
-        rendered = RENDERERS[job["language"]](
-            job["text"],
-            job["file"],
-            job["context"],
-            trusts_inputs=job["trusts_inputs"],
-            authored=frozenset(job["authored"]),
-            limit=output_bytes,
-        )
+        if job.get("settings"):
+            return {"text": json.dumps(render_settings(job["text"], job["file"], job["context"], **how))}
+        return {"text": RENDERERS[job["language"]](job["text"], job["file"], job["context"], **how).text}
     except ProblemsFound as found:
         return {"problems": [asdict(problem) for problem in found.problems]}
-    return {"text": rendered.text}
 
 
 def read_frame(stream: BinaryIO) -> dict[str, Any] | None:

@@ -37,11 +37,11 @@ def render_file(
     """
     if not trusts_inputs and (refused := guard.refused_inputs(context, file, authored)):
         raise ProblemsFound(refused)
-    assembled = assembled_file(text, file, context, limit, authored)
-    problems = guard.check(assembled, text, file, context, trusts_inputs=trusts_inputs)
+    made = assembled_file(text, file, context, limit, authored)
+    problems = guard.check(made, text, file, context, trusts_inputs=trusts_inputs)
     if problems:
         raise ProblemsFound(problems)
-    return Rendered(assembled.text)
+    return Rendered(made.text)
 
 
 def render_plain(text: str, file: str, context: Mapping[str, Any]) -> Rendered:
@@ -57,10 +57,10 @@ def assembled_file(
         template = compiled(text)
     with errors.running(template, file):
         try:
-            assembled = assemble(template.root_render_func(template.new_context(scope(context))), limit, authored)
-            too_long = limit is not None and len(assembled.text.encode("utf-8", "replace")) > limit
+            made = assemble(template.root_render_func(template.new_context(scope(context))), limit, authored)
+            too_long = limit is not None and len(made.text.encode("utf-8", "replace")) > limit
         except TooLong:
             too_long = True
     if too_long:
         raise ProblemsFound([Problem("", f"the rendered file is larger than {limit} bytes", file=file)])
-    return assembled
+    return made

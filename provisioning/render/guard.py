@@ -30,13 +30,11 @@ _ADVICE = "choose another value, or let the template print it with {{ ... | tojs
 
 def refused_inputs(context: Mapping[str, Any], file: str, authored: Collection[str] = ()) -> list[Problem]:
     """The developer strings that no rendering accepts, wherever they are printed; those in ``authored`` it does."""
-    problems = []
+    problems = invisible_inputs(context, file, authored)
     for path, text in developer_strings(context):
-        if text in authored:
+        if text in authored or INVISIBLE.search(text):
             continue
-        if INVISIBLE.search(text):
-            problems.append(Problem(path, "contains a control character", file=file))
-        elif found := EXECUTED.search(text):
+        if found := EXECUTED.search(text):
             problems.append(
                 Problem(
                     path,
@@ -46,6 +44,15 @@ def refused_inputs(context: Mapping[str, Any], file: str, authored: Collection[s
                 )
             )
     return problems
+
+
+def invisible_inputs(context: Mapping[str, Any], file: str, authored: Collection[str] = ()) -> list[Problem]:
+    """The developer strings that nobody can see as what they are."""
+    return [
+        Problem(path, "contains a control character", file=file)
+        for path, text in developer_strings(context)
+        if text not in authored and INVISIBLE.search(text)
+    ]
 
 
 def check(
@@ -206,14 +213,15 @@ def _only(leaves: tuple[Leaf, ...], number: int) -> tuple[Leaf, ...]:
 
 def _refusals(culprits: list[Culprit], file: str, context: Mapping[str, Any]) -> list[Problem]:
     return [
-        Problem(path, f"the value {_short(leaf)} {culprit.why}; {_ADVICE}", line=leaf.line or None, file=file)
+        Problem(path, f"the value {short(leaf)} {culprit.why}; {_ADVICE}", line=leaf.line or None, file=file)
         for culprit in culprits
         for leaf in (culprit.leaf,)
         for path in inputs_behind(leaf, context)
     ]
 
 
-def _short(leaf: Leaf) -> str:
+def short(leaf: Leaf) -> str:
+    """A value as a message shows it."""
     text = leaf.value if len(leaf.value) <= 60 else leaf.value[:57] + "..."
     return ascii(text) if INVISIBLE.search(text) else repr(text)
 

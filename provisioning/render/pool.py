@@ -53,18 +53,27 @@ class RenderPool:
     ) -> Rendered:
         """As ``render_file``, or ``render_workflow`` for github_actions; raises ProblemsFound also when the rendering
         takes too long, needs too much memory or ends its process. Waits while all children are busy."""
-        job = {
-            "text": text,
-            "file": file,
-            "context": context,
-            "trusts_inputs": trusts_inputs,
-            "authored": list(authored),
-            "language": language,
-        }
+        job = {"text": text, "file": file, "context": context, "trusts_inputs": trusts_inputs, "language": language}
+        return Rendered(self._text({**job, "authored": list(authored)}))
+
+    def render_settings(
+        self,
+        manifest: str,
+        file: str,
+        context: Mapping[str, Any],
+        *,
+        trusts_inputs: bool = False,
+        authored: Collection[str] = (),
+    ) -> dict[str, Any]:
+        """As ``settings.render_settings``, under the same limits as ``render``."""
+        job = {"text": manifest, "file": file, "context": context, "trusts_inputs": trusts_inputs, "settings": True}
+        return dict(json.loads(self._text({**job, "authored": list(authored)})))
+
+    def _text(self, job: Mapping[str, Any]) -> str:
         with self._turns:
-            answer = self._answer(job, file)
+            answer = self._answer(job, job["file"])
         if "text" in answer:
-            return Rendered(answer["text"])
+            return str(answer["text"])
         raise ProblemsFound(Problem(**problem) for problem in answer["problems"])
 
     def close(self) -> None:

@@ -1,14 +1,16 @@
-// The live log follows its newest line, unless somebody has scrolled up to read.
-let following = true;
+// Live logs follow their newest line, unless somebody has scrolled up to read. By name, since a swap replaces them.
+const left = new Set();
 
 function follow() {
-  const log = document.querySelector("[data-follow]");
-  if (log && following) log.scrollTop = log.scrollHeight;
+  for (const log of document.querySelectorAll("[data-follow]")) {
+    if (!left.has(log.dataset.follow)) log.scrollTop = log.scrollHeight;
+  }
 }
 
 document.addEventListener("scroll", (event) => {
   if (event.target.matches?.("[data-follow]")) {
-    following = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 40;
+    const { scrollHeight, scrollTop, clientHeight, dataset } = event.target;
+    left[scrollHeight - scrollTop - clientHeight < 40 ? "delete" : "add"](dataset.follow);
   }
 }, true);
 document.addEventListener("htmx:afterSettle", follow);

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from portal.actions import components, drafts, environments, instances, people, services, templates
+from portal.actions import components, connections, drafts, environments, instances, people, services, templates
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import PortalError
 from portal.models import Component, Deployment, Environment, Service, ServiceInstance, TemplateVersion, User
@@ -172,3 +172,23 @@ def test_a_version_that_is_published_while_it_registers_is_published_in_the_end(
     )
     assert verdicts == ["", ""]
     assert TemplateVersion.objects.get().status == TemplateVersionStatus.PUBLISHED
+
+
+def test_a_connection_is_not_rejected_under_an_environment_that_is_being_made(simulated):
+    of, by = rows.version(rows.template()), rows.person()
+    connection = rows.connection("prod")
+    verdicts = together(
+        lambda: connections.reject(by=by, account_id="123456789012", connection=connection),
+        lambda: environments.create(
+            by=by, name="prod", template=of.template, spec=rows.ENVIRONMENT_SPEC, major=1, connection=connection
+        ),
+    )
+    connection.refresh_from_db()
+    assert sorted(verdicts) in (["", "Conflict"], ["", "Invalid"])
+    assert (connection.status == "CONNECTED") == Environment.objects.exists()
+
+
+def test_the_same_connection_is_asked_for_once(simulated):
+    by = rows.person()
+    ask = [lambda: rows.connection("prod", status="PENDING", by=by)] * 3
+    assert sorted(together(*ask)) == ["", "Conflict", "Conflict"]

@@ -146,14 +146,17 @@ def due(row):
     return (found.due_at - row.opened_at).total_seconds() < 600
 
 
-def test_a_look_writes_what_the_forge_says_and_wakes_the_deployment(opened, platform):
-    assert pull_requests.look(opened).state == "open"
-    assert not due(opened)
-    pull_requests.merge(by=platform, repository=Repository.objects.get(), number=opened.number, head=opened.head)
-    assert due(opened)
-    Deployment.objects.filter(pk=opened.deployment_id).update(due_at=pull_requests.from_now(3600))
+def test_a_look_writes_what_the_forge_says_and_wakes_the_deployment(opened, local_forge):
+    assert (pull_requests.look(opened).state, due(opened)) == ("open", False)
+    local_forge.merge(forges.forge("GITHUB", "acme/infra")[1], opened.number, opened.head)
     row = pull_requests.look(opened)
     assert (row.state, row.merged_at is not None, row.look_at, due(row)) == ("merged", True, None, True)
+
+
+def test_who_merges_here_sees_it_at_once(opened, platform):
+    pull_requests.merge(by=platform, repository=Repository.objects.get(), number=opened.number, head=opened.head)
+    opened.refresh_from_db()
+    assert (opened.state, opened.look_at, due(opened)) == ("merged", None, True)
 
 
 def test_what_was_merged_never_opens_again(opened, monkeypatch, local_forge):

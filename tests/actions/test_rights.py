@@ -7,6 +7,7 @@ import pytest
 from portal.actions import (
     accounts,
     components,
+    connections,
     deployments,
     drafts,
     environments,
@@ -28,6 +29,7 @@ from portal.models import (
     Component,
     Draft,
     Environment,
+    EnvironmentAccountConnection,
     Repository,
     Service,
     Template,
@@ -50,7 +52,8 @@ def world(simulated) -> dict[str, object]:
     service = rows.service("web", by=owner, of=of, spec=rows.service_spec("home"))
     draft = drafts.start(by=owner, template=of.template, version=of)
     Repository.objects.create(provider="GITHUB", name="acme/infra")
-    return {"home": home, "of": of, "service": service, "owner": owner, "draft": draft}
+    connection = rows.connection("other", status="PENDING", role_arn="")
+    return {"home": home, "of": of, "service": service, "owner": owner, "draft": draft, "connection": connection}
 
 
 def attempts(by: User, world: dict[str, object]) -> dict[str, Callable[[], object]]:
@@ -58,6 +61,8 @@ def attempts(by: User, world: dict[str, object]) -> dict[str, Callable[[], objec
     home, of, service, draft = world["home"], world["of"], world["service"], world["draft"]
     assert isinstance(home, Environment) and isinstance(of, TemplateVersion)
     assert isinstance(service, Service) and isinstance(draft, Draft)
+    connection = world["connection"]
+    assert isinstance(connection, EnvironmentAccountConnection)
     owner = world["owner"]
     assert isinstance(owner, User)
     instance, spec = service.instances.get(), service.spec
@@ -73,6 +78,14 @@ def attempts(by: User, world: dict[str, object]) -> dict[str, Callable[[], objec
             by=by, component=Component.objects.get(), deployment_type="NONE", description="x"
         ),
         "components.delete": lambda: components.delete(by=by, component=Component.objects.get()),
+        "connections.request": lambda: rows.connection("new", status="PENDING", by=by),
+        "connections.accept": lambda: connections.accept(by=by, account_id="123456789012", connection=connection),
+        "connections.reject": lambda: connections.reject(by=by, account_id="123456789012", connection=connection),
+        "connections.test": lambda: connections.test(by=by, connection=connection),
+        "connections.update_roles": lambda: connections.update_roles(
+            by=by, account_id=rows.OTHER_ACCOUNT, connection=connection, role_arn=""
+        ),
+        "connections.delete": lambda: connections.delete(by=by, account_id=rows.OTHER_ACCOUNT, connection=connection),
         "deployments.cancel": lambda: deployments.cancel(by=by, target=instance),
         "deployments.retry": lambda: deployments.retry(by=by, deployment=instance.latest),
         "deployments.resolve_attention": lambda: deployments.resolve_attention(

@@ -1,5 +1,7 @@
 """One run, waited for."""
 
+import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,17 @@ from provisioning.commands import runs
 from provisioning.commands.request import Limits, Request, Result
 
 QUICK = Limits(seconds=20, memory=400 * 1024**2, disk=64 * 1024**2, processes=64, output=1_000_000)
+
+
+def without_sandbox() -> str:
+    """Why bubblewrap cannot separate anything from this machine, or ""."""
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        return "bubblewrap is not installed: commands cannot be separated from this machine"
+    tried = subprocess.run(
+        [bwrap, "--unshare-all", "--unshare-user", "--ro-bind", "/", "/", "true"], capture_output=True, text=True
+    )
+    return f"bubblewrap cannot make namespaces here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def finish(place: Path, *commands: str, **fields: Any) -> tuple[Result, str]:

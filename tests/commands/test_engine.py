@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 import uuid
@@ -11,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from provisioning.commands import runs
 from provisioning.commands.request import Limits
 from provisioning.engines.base import Job, Notified, Outcome, Progress, Target
 from provisioning.engines.command import CommandEngine, Surroundings
 from provisioning.outputs import Output
+from tests.commands.running import wait
+
+pytestmark = pytest.mark.bubblewrap
 
 ARN = "arn:aws:proton:us-east-1:123456789012:environment/dev"
 
@@ -30,6 +35,15 @@ def job(*provision: str, intent: Any = "apply", **fields: Any) -> Job:
     settings = {"commands": {"provision": list(provision), "deprovision": ["echo removed"]}, "folder": "infrastructure"}
     fields = {"settings": settings, "files": {"infrastructure/proton-inputs.json": "{}"}, **fields}
     return Job(str(uuid.uuid4()), intent, "dev", Target("123456789012", "us-east-1"), resource_arn=ARN, **fields)
+
+
+def begin(engine: CommandEngine, job: Job) -> Progress:
+    """Started: first the machine is noted, then the run begins."""
+    noted = engine.advance(job, None)
+    assert isinstance(noted, Progress)
+    started = engine.advance(job, noted.handle)
+    assert isinstance(started, Progress)
+    return started
 
 
 def finish(engine: CommandEngine, job: Job, handle: str | None = None, *, twice: bool = False) -> tuple[Outcome, str]:
@@ -88,8 +102,7 @@ def test_nothing_to_run_has_nothing_to_change(engine):
 
 def test_a_run_is_cancelled_and_cancelling_again_finds_that(engine):
     running = job("sleep 30")
-    first = engine.advance(running, None)
-    assert isinstance(first, Progress)
+    first = begin(engine, running)
     cancel = replace(running, intent="cancel")
     assert finish(engine, cancel, first.handle)[0].status == "cancelled"
     assert finish(engine, cancel, first.handle)[0].status == "cancelled"
@@ -127,8 +140,7 @@ def test_success_that_was_notified_does_not_hide_a_failing_build(engine):
 
 def test_a_run_that_died_with_its_machine_failed_and_says_so(engine, tmp_path):
     running = job("sleep 30")
-    first = engine.advance(running, None)
-    assert isinstance(first, Progress)
+    first = begin(engine, running)
     place = next(iter(tmp_path.joinpath("runs").iterdir()))
     os.kill(int((place / "pid").read_text()), signal.SIGKILL)
     outcome, _ = finish(engine, running, first.handle)
@@ -158,6 +170,24 @@ def test_a_manifest_may_shorten_the_time_and_not_lengthen_it(engine):
     settings = {"commands": {"provision": ["sleep 30"], "project_properties": {"TimeoutInMinutes": 0.01}}}
     outcome, _ = finish(engine, job(settings=settings, files={}))
     assert (outcome.status, outcome.reason) == ("failed", "The run took longer than 0.6 seconds and was ended.")
+
+
+def test_a_run_whose_folder_is_gone_is_not_started_again(engine, tmp_path):
+    ran = job("true")
+    started = begin(engine, ran)
+    runs.stop(tmp_path / "runs" / f"{ran.deployment}-apply")
+    wait(tmp_path / "runs" / f"{ran.deployment}-apply")
+    shutil.rmtree(tmp_path / "runs" / f"{ran.deployment}-apply")
+    outcome = engine.advance(ran, started.handle)
+    assert (outcome.status, outcome.reason[:19]) == ("failed", "The machine stopped")
+
+
+def test_a_run_that_somebody_else_ended_was_not_cancelled(engine, tmp_path):
+    ran = job("sleep 20")
+    started = begin(engine, ran)
+    runs.stop(tmp_path / "runs" / f"{ran.deployment}-apply")
+    outcome, _ = finish(engine, ran, started.handle)
+    assert (outcome.status, outcome.reason) == ("failed", "The run was ended on request.")
 
 
 def test_only_the_machine_that_runs_the_commands_reports_them(engine):

@@ -2,13 +2,19 @@
 
 import os
 import signal
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from provisioning.commands import runs
 from provisioning.commands.request import Request
 from tests.commands.running import QUICK, finish, wait
+
+pytestmark = pytest.mark.bubblewrap
 
 
 def test_commands_run_in_one_shell_in_the_folder_of_their_inputs(tmp_path):
@@ -130,3 +136,18 @@ def test_a_run_without_a_sandbox_is_a_folder_of_its_own_that_is_gone_afterwards(
     result, log = finish(tmp_path / "run", "pwd", "cat in.txt", files={"in.txt": b"given\n"}, sandbox=False)
     place = next(line for line in log.splitlines() if line.startswith("/"))
     assert (result.code, "given" in log, os.path.exists(place)) == (0, True, False)
+
+
+def test_what_a_killed_supervisor_left_is_removed_by_the_next_run(tmp_path):
+    runs.start(tmp_path / "one", Request(("sleep 60",), {"secret": b"x"}, limits=QUICK))
+    pid = int((tmp_path / "one" / "pid").read_text())
+    places = Path(tempfile.gettempdir())
+    until = time.monotonic() + 10
+    while not list(places.glob(f"deuteron-run-{pid}-*")) and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    while Path("/proc", str(pid)).exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert len(list(places.glob(f"deuteron-run-{pid}-*"))) == 1
+    finish(tmp_path / "two", "true")
+    assert list(places.glob(f"deuteron-run-{pid}-*")) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from portal.actions import components, environments, runs, service_changes, services
+from portal.actions import components, connections, environments, runs, service_changes, services
 from portal.actions.registrations import store_bundle
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.models import (
@@ -14,6 +14,7 @@ from portal.models import (
     Component,
     Deployment,
     Environment,
+    EnvironmentAccountConnection,
     Service,
     Team,
     Template,
@@ -209,6 +210,26 @@ def environment(
     )
     run_everything()
     return Environment.objects.get(pk=made.pk)
+
+
+OTHER_ACCOUNT = "210987654321"
+OTHER_ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/deuteron"
+
+
+def connection(
+    name: str = "", account_id: str = OTHER_ACCOUNT, status: str = "CONNECTED", by: User | None = None, **fields: Any
+) -> EnvironmentAccountConnection:
+    """A connection with a role, in the status that is named; no AWS is asked."""
+    made = connections.request(
+        by=by or person(),
+        account_id=account_id,
+        management_account_id="123456789012",
+        environment_name=name or f"environment-{next(_number)}",
+        **{"role_arn": f"arn:aws:iam::{account_id}:role/deuteron", **fields},
+    )
+    EnvironmentAccountConnection.objects.filter(pk=made.pk).update(status=status)
+    made.refresh_from_db()
+    return made
 
 
 def service_spec(environment: str, *instances: str, image: str = "app:1") -> str:

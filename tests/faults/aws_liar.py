@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.faults import liar_builds
+from tests.faults.liar_builds import Builds
 from tests.faults.liar_stacks import Operation, StacksOverTime
 from tests.faults.liar_wire import Call, Refusal, Reply, Upstream
 
@@ -28,6 +30,7 @@ MUTATING = {
     "DeleteChangeSet",
     "CancelUpdateStack",
     "ContinueUpdateRollback",
+    *liar_builds.MUTATING,
 }
 TICK = 0.05
 # What a fault does instead of, or with, the call. "drop" executes it and loses the reply; "lose" loses the call.
@@ -83,7 +86,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Trust:
-    """Who may assume a role: accounts of the callers, and the external id they must send ("" for none)."""
+    """Who may assume a role: accounts of the callers, and the external id they must send ("" asks for none)."""
 
     accounts: frozenset[str]
     external_id: str = ""
@@ -110,11 +113,13 @@ class Liar:
     entries: list[Entry] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     trusts: dict[str, Trust] = field(default_factory=dict)
+    assumed: list[str] = field(default_factory=list)  # roles, each time that a session was handed out
     asked: list[tuple[float, str, str, str]] = field(default_factory=list)  # (time, action, stack, access key) of each
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.stacks = StacksOverTime(Upstream(self.upstream), self.seconds)
+        self.builds = Builds(self.stacks.upstream)
         self.before: Callable[[str, str, Call], None] = lambda action, stack, call: None
         self.after: Callable[[str, str, Call], None] = lambda action, stack, call: None
         self._roles: dict[str, str] = {}  # access key of a session: role
@@ -132,6 +137,7 @@ class Liar:
         self._closing.set()
         self.server.shutdown()
         self.server.server_close()
+        self.builds.close()
 
     def fault(self, kind: str, actions: str = ".", **how: Any) -> Fault:
         """From now on; ``faults.clear()`` ends all. ``actions`` is a regular expression for whole names."""
@@ -179,8 +185,10 @@ class Liar:
     def _answer(self, call: Call) -> tuple[Reply | None, bool]:
         """The reply, None when there is none; and whether it is cut in the middle."""
         form = call.form if call.service in ("cloudformation", "sts") else {}
-        action = form.get("Action", "")
-        stack = self.stacks.stack_of(form)
+        action, stack = form.get("Action", ""), self.stacks.stack_of(form)
+        if call.service in liar_builds.SERVICES:
+            action = call.target
+            stack = str(call.json.get("projectName") or call.json.get("name") or call.json.get("id", ""))
         if action:
             self.asked.append((time.time(), action, stack, call.key))
         self.before(action, stack, call)
@@ -190,7 +198,7 @@ class Liar:
         kind = fault.kind if fault else ""
         reply = self._execute(action, call, form, kind)
         if action in MUTATING:
-            self._note(action, form, call, 0 if reply is None else reply.status, kind)
+            self._note(action, stack, form, call, 0 if reply is None else reply.status, kind)
         self.after(action, stack, call)
         if kind == "slow" and fault:
             time.sleep(fault.seconds)
@@ -210,9 +218,12 @@ class Liar:
                 return self._assume(call, form)
             if call.service == "cloudformation":
                 return self.stacks.handle(action, call)
+            if call.service in liar_builds.SERVICES:
+                account = self._roles.get(call.key, "").split(":")[4:5] or [call.key]
+                return self.builds.handle(action, account[0], call.json, call)
             return self.stacks.upstream.ask(call)
         except Refusal as refused:
-            return refused.reply
+            return liar_builds.refusal(refused) if call.service in liar_builds.SERVICES else refused.reply
 
     def _pick(self, action: str, stack: str, key: str) -> Fault | None:
         with self._lock:
@@ -224,9 +235,10 @@ class Liar:
                     return fault
         return None
 
-    def _note(self, action: str, form: dict[str, str], call: Call, status: int, kind: str) -> None:
+    def _note(self, action: str, stack: str, form: dict[str, str], call: Call, status: int, kind: str) -> None:
         token = form.get("ClientRequestToken") or form.get("ClientToken", "")
-        stack = self.stacks.stack_of(form)
+        if call.service in liar_builds.SERVICES:
+            token = str(call.json.get("idempotencyToken", ""))
         entry = Entry(
             time.time(), action, stack, form.get("ChangeSetName", ""), token, status, kind, call.process, call.key
         )
@@ -242,13 +254,15 @@ class Liar:
         role = form.get("RoleArn", "")
         trust = self.trusts.get(role)
         caller = self._roles.get(call.key, "").split(":")[4:5] or [call.key]
-        if trust is None or caller[0] not in trust.accounts or trust.external_id != form.get("ExternalId", ""):
+        wrong = trust is not None and trust.external_id not in ("", form.get("ExternalId", ""))
+        if trust is None or caller[0] not in trust.accounts or wrong:
             raise Refusal("AccessDenied", f"User is not authorized to perform: sts:AssumeRole on resource: {role}", 403)
         reply = self.stacks.upstream.ask(call)
         match = re.search(rb"<AccessKeyId>([^<]+)<", reply.body)
         if match:
             with self._lock:
                 self._roles[match[1].decode()] = role
+                self.assumed.append(role)
         return reply
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -1,12 +1,14 @@
 """AWS's query protocol as far as the liar needs it: calls as they come in, replies as they go out."""
 
 import http.client
+import json
 import re
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -30,6 +32,16 @@ class Call:
     @property
     def form(self) -> dict[str, str]:
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body of a call of a JSON service."""
+        return dict(json.loads(self.body or b"{}"))
+
+    @property
+    def target(self) -> str:
+        """The operation of a call of a JSON service."""
+        return self.headers.get("X-Amz-Target", "").rpartition(".")[2]
 
     @property
     def key(self) -> str:

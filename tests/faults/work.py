@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,9 @@ Outputs:
 """
 
 
+_VARIABLES: dict[str, Any] = {"env": {"variables": {"LEDGER": "{{ environment.inputs.cluster_name }}"}}}
+
+
 @dataclass(frozen=True)
 class Accepted:
     """One request that the product took on."""
@@ -60,6 +64,7 @@ class Work:
     refused: dict[str, int] = field(default_factory=dict)
     joins: bool = False
     lost_rights: dict[UUID, float] = field(default_factory=dict)  # when the person behind a deployment lost the right
+    commands: Any = None  # the template version of run_commands, once it was made
 
     def __post_init__(self) -> None:
         if not self.joins:
@@ -99,6 +104,18 @@ class Work:
             **more,
         )
         return self._accept("create", made, revision)
+
+    def run_commands(self, name: str, ledger: Path) -> None:
+        """An environment whose own command leaves a file of its name in a folder. The diary has stacks only."""
+        from portal.actions import environments
+        from tests.factories import command_bundles, rows
+
+        if self.commands is None:
+            command = "mktemp -p $LEDGER {{ environment.name }}.XXXXXX && sleep 0.5"
+            files = command_bundles.environment_files(command, **_VARIABLES)
+            self.commands = rows.version(rows.template(), files=files)
+        spec = f"proton: EnvironmentSpec\nspec: {{cluster_name: {ledger}}}\n"
+        environments.create(by=self.admin, name=name, template=self.commands.template, spec=spec, major=1)
 
     def update(self, name: str, revision: int) -> Any:
         from portal.actions import environments

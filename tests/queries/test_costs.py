@@ -10,6 +10,7 @@ from portal.queries import (
     accounts,
     audit,
     components,
+    connections,
     deployments,
     distances,
     environments,
@@ -33,7 +34,10 @@ def fill(count: int) -> None:
     for index in range(count):
         team = rows.team()
         by = rows.person(teams=[team])
-        home = rows.environment(of=versions[0], team=team, by=by, component_role_arn=rows.COMPONENT_ROLE)
+        name, account = f"home{count}-{index}", f"{count}{index}{'0' * 10}"
+        components_role = f"arn:aws:iam::{account}:role/components"
+        connection = rows.connection(name, account_id=account, component_role_arn=components_role)
+        home = rows.environment(name, of=versions[0], team=team, by=by, connection=connection)
         spec = rows.service_spec(home.name, *(f"i{number}" for number in range(count)))
         TemplateVersion.objects.filter(pk=piped[index].pk).update(supported_component_sources=["DIRECTLY_DEFINED"])
         made = rows.service(of=piped[index], spec=spec, by=by)
@@ -72,6 +76,11 @@ LISTS = {
     "distances": lambda user: distances.distances_of((row, row.template) for row in environments.visible_to(user)),
     "people": lambda user: [(row.username, list(row.teams.all())) for row in people.people()],
     "teams": lambda user: [(row.member_count, row.service_count, row.environment_count) for row in people.teams()],
+    "connections": lambda user: [
+        (row.environment, row.requested_by) for row in connections.received(user, "123456789012")
+    ],
+    "services in use": lambda user: connections.services_in_use(),
+    "assumed roles": lambda user: connections.assumed_roles(),
     "audit": lambda user: [str(row.actor) for row in audit.recent()],
 }
 

@@ -87,6 +87,7 @@ TABLE = {
     "draft-discard": (NOT_OFFERED, OWNER),
     "deployments": (EVERYONE, NOT_OFFERED),
     "deployment": (EVERYONE, NOT_OFFERED),
+    "deployment-log": (EVERYONE, NOT_OFFERED),
     "deployment-cancel": (NOT_OFFERED, TEAM),
     "deployment-retry": (NOT_OFFERED, TEAM),
     "deployment-attention": (NOT_OFFERED, TEAM),
@@ -95,6 +96,14 @@ TABLE = {
     "pull-requests-do": (NOT_OFFERED, EVERYONE),
     "accounts": (EVERYONE, PLATFORM),
     "account-edit": (PLATFORM, PLATFORM),
+    "connections": (EVERYONE, NOT_OFFERED),
+    "connection-new": (PLATFORM, PLATFORM),
+    "connection": (EVERYONE, NOT_OFFERED),
+    "connection-test": (NOT_OFFERED, PLATFORM),
+    "connection-accept": (NOT_OFFERED, PLATFORM),
+    "connection-reject": (NOT_OFFERED, PLATFORM),
+    "connection-edit": (PLATFORM, PLATFORM),
+    "connection-delete": (PLATFORM, PLATFORM),
     "settings": (EVERYONE, NOT_OFFERED),
     "roles": (EVERYONE, ADMIN),
     "settings-components": (EVERYONE, ADMIN),
@@ -145,7 +154,7 @@ def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
 
 @dataclass
 class World:
-    """A team's service in an environment, and one person of each kind."""
+    """A team's service in an environment, a connection that waits, and one person of each kind."""
 
     clients: dict[str, Client]
     arguments: dict[str, tuple]
@@ -211,6 +220,8 @@ def a_world() -> World:
             "repository-pull": (*repository, pull.number),
             "deployment": (service.instances.get().latest_id,),
             "account-edit": ("123456789012",),
+            "connection": (rows.connection("other", status="PENDING", role_arn="").pk,),
+            "connection-new": (),
             "person": ("viewer",),
             "person-new": (),
             "team": ("search",),

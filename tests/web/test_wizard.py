@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
-from portal.models import AwsAccount, Draft, Environment, Service, User
+from portal.models import AwsAccount, Draft, Environment, EnvironmentAccountConnection, Service, User
 from tests.factories import rows
 from tests.web.reading import values
 
@@ -59,17 +59,81 @@ def test_an_environment_is_made_from_the_first_page_to_the_last(client, platform
     assert Environment.objects.get().latest.inputs == {"vpc_cidr": "10.1.0.0/16", "cluster_name": "main"}
 
 
-def test_known_accounts_and_roles_are_offered_and_others_may_be_typed(client, platform, simulated):
-    role = "arn:aws:iam::210987654321:role/deuteron"
+def offered(page: str) -> dict[str, list[tuple[str, str]]]:
+    found = re.findall(r'<datalist id="f--(\w+)-list">(.*?)</datalist>', page, re.DOTALL)
+    return {name: re.findall(r'<option value="([^"]+)">([^<]*)<', options) for name, options in found}
+
+
+def test_roles_of_the_own_account_are_offered_and_no_account_is_asked_for(client, platform, simulated):
+    role = "arn:aws:iam::123456789012:role/deuteron"
     home = rows.environment("home", proton_service_role_arn=role)
+    page = client.get(f"/drafts/{start(client, home.version).pk}/details/").content.decode()
+    assert offered(page) == {"proton_service_role_arn": [(role, "in 123456789012")]}
+    assert 'name="/account_id"' not in page
+    assert 'name="/environment_account_connection_id"' not in page
+
+
+def test_the_embedded_aws_offers_known_accounts_and_others_may_be_typed(client, platform, simulated, settings):
+    settings.EMBEDDED = True
+    home = rows.environment("home", account_id="210987654321")
     AwsAccount.objects.create(account_id="123456789012", name="management")
+    page = client.get(f"/drafts/{start(client, home.version).pk}/details/").content.decode()
+    assert offered(page) == {"account_id": [("123456789012", "management"), ("210987654321", "")]}
+
+
+def test_an_environment_is_made_through_a_connection_that_is_free(client, platform, simulated):
+    used, free, pending = (rows.connection(name) for name in ("home", "prod", "later"))
+    home = rows.environment("home", connection=used)
+    EnvironmentAccountConnection.objects.filter(pk=pending.pk).update(status="PENDING")
     draft = start(client, home.version)
     page = client.get(f"/drafts/{draft.pk}/details/").content.decode()
-    found = re.findall(r'<datalist id="f--(\w+)-list">(.*?)</datalist>', page, re.DOTALL)
-    assert {name: re.findall(r'<option value="([^"]+)">([^<]*)<', options) for name, options in found} == {
-        "account_id": [("123456789012", "management"), ("210987654321", "")],
-        "proton_service_role_arn": [(role, "in 210987654321")],
+    assert re.findall(r'<option value="([^"]+)"[^>]*>(prod|home|later) in', page) == [(str(free.pk), "prod")]
+    details(client, draft, name="prod", environment_account_connection_id=str(free.pk))
+    inputs(client, draft, post={"/spec/cluster_name": "main"})
+    review = client.get(f"/drafts/{draft.pk}/review/?render=1").content.decode()
+    assert f"--environment-account-connection-id {free.pk}" in review
+    assert f"by the role <code>{rows.OTHER_ROLE}</code>" in review
+    assert client.post(f"/drafts/{draft.pk}/submit/").headers["Location"] == "/environments/prod/"
+    made = Environment.objects.get(name="prod")
+    assert (made.connection, made.target_account_id) == (free, rows.OTHER_ACCOUNT)
+
+
+def test_what_does_not_go_with_a_connection_is_said_at_its_field(client, platform, simulated):
+    free = rows.connection("prod")
+    draft = start(client, rows.version(rows.template()))
+    typed = {
+        "/name": "dev",
+        "/version": "1.0",
+        "/environment_account_connection_id": str(free.pk),
+        "/proton_service_role_arn": "arn:aws:iam::123456789012:role/x",
+        "/component_role_arn": rows.COMPONENT_ROLE,
     }
+    answer = client.post(f"/drafts/{draft.pk}/details/", typed)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "This connection is for an environment named prod" in page
+    assert page.count("The roles come from the account connection: leave this empty.</") >= 2
+    assert values(page, "/proton_service_role_arn") == ["arn:aws:iam::123456789012:role/x"]
+    assert values(page, "/component_role_arn") == [rows.COMPONENT_ROLE]
+
+
+def test_a_role_of_another_account_is_refused_in_the_wizard(client, platform, simulated):
+    draft = start(client, rows.version(rows.template()))
+    details(client, draft, name="prod", proton_service_role_arn=rows.OTHER_ROLE)
+    inputs(client, draft, post={"/spec/cluster_name": "main"})
+    answer = client.post(f"/drafts/{draft.pk}/submit/")
+    assert (answer.status_code, "needs an account connection" in answer.content.decode()) == (422, True)
+
+
+def test_a_connection_that_went_away_meanwhile_is_said_at_the_review(client, platform, simulated):
+    free = rows.connection("prod")
+    draft = start(client, rows.version(rows.template()))
+    details(client, draft, name="prod", environment_account_connection_id=str(free.pk))
+    inputs(client, draft, post={"/spec/cluster_name": "main"})
+    EnvironmentAccountConnection.objects.update(status="REJECTED")
+    answer = client.post(f"/drafts/{draft.pk}/submit/")
+    assert (answer.status_code, "This connection is rejected" in answer.content.decode()) == (422, True)
+    assert client.get(f"/drafts/{draft.pk}/details/").status_code == 200
 
 
 def test_submitting_twice_makes_one_thing_and_leads_to_it_twice(client, platform, simulated):

@@ -8,8 +8,8 @@ from django.conf import settings
 
 from portal.actions.names import check_name
 from portal.errors import Invalid
-from portal.models import Team, TemplateVersion, User
-from portal.queries import accounts, environments, repositories, services
+from portal.models import Environment, EnvironmentAccountConnection, Team, TemplateVersion, User
+from portal.queries import accounts, connections, environments, repositories, services
 from portal.queries.repositories import visible_to as linked
 from portal.web.forms.repositories import missing_branch
 from portal.web.forms.spec import Choice, Field, dom_id
@@ -125,11 +125,30 @@ def why(version: TemplateVersion) -> str:
 
 
 NAME_HELP = "Letters, digits, hyphens and underscores; up to 100. It cannot be changed later."
-ARN_HELP = "The role that deploys into another account. Example: arn:aws:iam::123456789012:role/deuteron-provisioning"
+CODEBUILD_HELP = "Of the same account. Commands of bundles run in CodeBuild with it."
+ARN_HELP = (
+    "A role of this portal's own account to deploy with. Left empty: the portal's own credentials. "
+    "Another account is entered by the roles of its connection."
+)
+CONNECTION_HELP = "To deploy into another account, which must have asked for it. The environment gets its name."
+
+
+def _connection_choices(
+    rows: Iterable[EnvironmentAccountConnection], names: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Keys with the environment's name and the account's."""
+    return [
+        (str(row.pk), f"{row.environment_name} in {row.environment_account_id}{_called(names, row)}") for row in rows
+    ]
+
+
+def _called(names: Mapping[str, str], row: EnvironmentAccountConnection) -> str:
+    name = names.get(row.environment_account_id)
+    return f" ({name})" if name else ""
 
 
 COMPONENT_ROLE_HELP = (
-    "Components in it are deployed with this role; without one it takes none. "
+    "A role of this portal's own account that components in it are deployed with; without one it takes none. "
     "Example: arn:aws:iam::123456789012:role/deuteron-components"
 )
 
@@ -145,6 +164,9 @@ class EnvironmentDetails(Details):
     version = forms.ChoiceField(label="Template version")
     description = forms.CharField(required=False, max_length=500, help_text="What it is for. Up to 500 characters.")
     team = forms.ChoiceField(label="Owner team", required=False, help_text="Who answers for it.")
+    environment_account_connection_id = forms.ChoiceField(
+        label="Account connection", required=False, help_text=CONNECTION_HELP
+    )
     account_id = forms.CharField(
         label="AWS account",
         required=False,
@@ -153,6 +175,9 @@ class EnvironmentDetails(Details):
     )
     proton_service_role_arn = forms.CharField(
         label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
+    )
+    codebuild_role_arn = forms.CharField(
+        label="CodeBuild role", required=False, max_length=2048, help_text=CODEBUILD_HELP
     )
     component_role_arn = forms.CharField(
         label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
@@ -166,6 +191,8 @@ class EnvironmentDetails(Details):
 
     def __init__(self, *args: Any, user: User, versions: Iterable[TemplateVersion], **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if settings.COMMAND_RUNNER == "local":
+            del self.fields["codebuild_role_arn"]
         self.user = user
         self.fields["version"].choices = version_choices(versions)
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="No team")
@@ -174,8 +201,21 @@ class EnvironmentDetails(Details):
         if not known:
             for name in ("provisioning_repository", "provisioning_branch"):
                 del self.fields[name]
-        self.fields["account_id"].help_text = f"Left empty: {settings.PORTAL_ACCOUNT_ID}, this portal's own account."
-        self.suggest("account_id", accounts.names())
+        names = accounts.names()
+        self.connections = {str(row.pk): row for row in connections.free(user)}
+        own = f"No connection: this portal's own account, {settings.PORTAL_ACCOUNT_ID}"
+        offered = _connection_choices(self.connections.values(), names)
+        self.fields["environment_account_connection_id"].choices = [("", own), *offered]
+        if not self.connections:
+            del self.fields["environment_account_connection_id"]
+        if settings.EMBEDDED:
+            self.fields["account_id"].help_text = (
+                f"Left empty: {settings.PORTAL_ACCOUNT_ID}, this portal's own account. The embedded AWS opens every "
+                "account without a role; a real one needs a connection."
+            )
+            self.suggest("account_id", names)
+        else:
+            del self.fields["account_id"]
         self.suggest("proton_service_role_arn", accounts.roles())
 
     def clean_name(self) -> str:
@@ -194,6 +234,22 @@ class EnvironmentDetails(Details):
         if name and (problem := missing_branch(provider, name, branch or "main")):
             raise forms.ValidationError(problem)
         return branch
+
+    def clean(self) -> dict[str, Any]:
+        """What a connection goes with: the name that it was asked for, and no role or account beside it."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        chosen = self.connections.get(cleaned.get("environment_account_connection_id") or "")
+        if chosen is None:
+            return cleaned
+        if cleaned.get("name") and cleaned["name"] != chosen.environment_name:
+            wanted = f"This connection is for an environment named {chosen.environment_name}."
+            self.add_error("environment_account_connection_id", f"{wanted} Name it so, or choose another.")
+        for role in ("proton_service_role_arn", "component_role_arn"):
+            if cleaned.get(role):
+                self.add_error(role, "The roles come from the account connection: leave this empty.")
+        if cleaned.get("account_id") not in (None, "", chosen.environment_account_id):
+            self.add_error("account_id", f"The connection leads into account {chosen.environment_account_id}.")
+        return cleaned
 
 
 class ServiceDetails(Details):
@@ -246,14 +302,34 @@ class EnvironmentEdit(Details):
     proton_service_role_arn = forms.CharField(
         label="Provisioning role", required=False, max_length=200, help_text=ARN_HELP
     )
+    codebuild_role_arn = forms.CharField(
+        label="CodeBuild role", required=False, max_length=2048, help_text=CODEBUILD_HELP
+    )
     component_role_arn = forms.CharField(
         label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
     )
+    environment_account_connection_id = forms.ChoiceField(
+        label="Account connection", required=False, help_text="Of the same account, for this environment's name."
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, user: User, environment: Environment, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if settings.COMMAND_RUNNER == "local" or environment.connection is not None:
+            del self.fields["codebuild_role_arn"]
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="As it is")
-        self.suggest("proton_service_role_arn", accounts.roles())
+        self.connections = {}
+        if environment.connection is None:
+            del self.fields["environment_account_connection_id"]
+            self.suggest("proton_service_role_arn", accounts.roles())
+            return
+        del self.fields["proton_service_role_arn"]
+        del self.fields["component_role_arn"]
+        self.connections = {str(row.pk): row for row in connections.others_for(user, environment)}
+        offered = [
+            (key, f"requested {row.requested_at:%Y-%m-%d %H:%M}, role {row.role_arn or 'none'}")
+            for key, row in self.connections.items()
+        ]
+        self.fields["environment_account_connection_id"].choices = [("", "As it is"), *offered]
 
 
 class ServiceEdit(Details):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -23,6 +24,7 @@ from portal.web.views.lists import Filters, state_choices
 from provisioning.masking import HIDDEN, mask
 
 PER_PAGE = 50
+SHOWN_LOG = 200_000  # characters of a log that a page starts with
 PHASES = (
     DeploymentPhase.QUEUED,
     DeploymentPhase.RENDERING,
@@ -171,12 +173,43 @@ def _files(found: Deployment) -> dict[str, Any]:
     }
 
 
+def _printed(found: Deployment, after: int, limit: int = 0) -> dict[str, Any]:
+    """What its commands printed beyond a piece of the log; with a ``limit`` of characters only the end of that."""
+    pieces = list(queries.printed_by(found, after))
+    newest = pieces[-1].pk if pieces else after
+    size = 0
+    shown: list[str] = []
+    for piece in reversed(pieces):
+        size += len(piece.message)
+        if limit and shown and size > limit:
+            break
+        shown.append(piece.message)
+    text = mask("".join(f"{message}\n" for message in reversed(shown)), sensitive.values(found))
+    return {"log_text": text, "log_after": newest, "log_is_cut": len(shown) < len(pieces)}
+
+
+@require_GET
+def deployment_log(request: HttpRequest, id: UUID) -> HttpResponse:
+    """What its commands printed: as a text file, or for the page the lines after those that it has."""
+    found = access.deployment(request.user, id)
+    after = request.GET.get("after", "")
+    if request.htmx and after.isascii() and after.isdecimal() and len(after) < 19:
+        context = {"deployment": found, **_printed(found, int(after))}
+        return render(request, "deployments/log.html#more", context)
+    answer = HttpResponse(_printed(found, 0)["log_text"], content_type="text/plain; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'inline; filename="deployment-{found.pk}.log"'
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
 @require_GET
 def deployment(request: HttpRequest, id: UUID) -> HttpResponse:
     """The page, and its part that is asked for every two seconds while it runs. A part that finds another phase than
     the one in the page brings the files along."""
     found = access.deployment(request.user, id)
     context = _context(request, found)
+    if not request.htmx:
+        context |= _printed(found, 0, limit=SHOWN_LOG)
     moved = request.GET.get("phase") != found.phase
     if not request.htmx or moved:
         context |= _files(found)
@@ -215,6 +248,7 @@ def deployment_attention(request: HttpRequest, id: UUID) -> HttpResponse:
         context = {
             **_context(request, found),
             **_files(found),
+            **_printed(found, 0, limit=SHOWN_LOG),
             "attention_problems": wrong.problems,
             "decision": decision,
             "reason": reason,

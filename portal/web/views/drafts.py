@@ -14,7 +14,7 @@ from portal import access
 from portal.actions import drafts as actions
 from portal.enums import TemplateKind
 from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
-from portal.models import Draft, Environment, Service, User
+from portal.models import Draft, Environment, EnvironmentAccountConnection, Service, User
 from portal.queries import environments
 from portal.queries import templates as template_queries
 from portal.web import secret_references
@@ -306,6 +306,7 @@ def _review_page(
     open_problems = [*form.problems(), *_open_problems(document, shape)]
     told = [*open_problems, *problems]
     secrets = drawing.secret_fields(document, shape, told)
+    connection = _connection(form)
     drawn = _sections(request.user, shape, document, ())
     context = _context(
         draft,
@@ -318,14 +319,24 @@ def _review_page(
         secrets=secrets,
         refusal=refusal,
         rendered=rendered,
-        account=draft.details.get("account_id") or settings.PORTAL_ACCOUNT_ID,
-        role=draft.details.get("proton_service_role_arn") or "",
+        connected=connection,
+        account=connection.environment_account_id
+        if connection
+        else draft.details.get("account_id") or settings.PORTAL_ACCOUNT_ID,
+        role=connection.role_arn if connection else draft.details.get("proton_service_role_arn") or "",
         edit_urls={
             "details": reverse("draft-details", args=[draft.pk]),
             "inputs": reverse("draft-inputs", args=[draft.pk]),
         },
     )
     return page(request, "drafts/review.html", context, partial="spec-form", status=status)
+
+
+def _connection(form: Details) -> EnvironmentAccountConnection | None:
+    """The one that an environment's details name, if any."""
+    if not isinstance(form, EnvironmentDetails):
+        return None
+    return form.connections.get(str(form.data.get("/environment_account_connection_id") or ""))
 
 
 def _links(

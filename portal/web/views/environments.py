@@ -91,8 +91,10 @@ def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
         "team": found.team.name if found.team else "",
         "proton_service_role_arn": found.proton_service_role_arn,
         "component_role_arn": found.component_role_arn,
+        "codebuild_role_arn": found.codebuild_role_arn,
+        "environment_account_connection_id": str(found.connection_id or ""),
     }
-    form = EnvironmentEdit(request.POST or None, initial=kept)
+    form = EnvironmentEdit(request.POST or None, initial=kept, user=request.user, environment=found)
     problems = []
     if request.method == "POST" and form.is_valid():
         details = form.cleaned_data
@@ -103,8 +105,10 @@ def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
                 deployment_type=DeploymentUpdateType.NONE,
                 description=details["description"],
                 team=Team.objects.filter(name=details["team"]).first(),
-                proton_service_role_arn=details["proton_service_role_arn"],
-                component_role_arn=details["component_role_arn"],
+                proton_service_role_arn=details.get("proton_service_role_arn"),
+                component_role_arn=details.get("component_role_arn"),
+                connection=form.connections.get(details.get("environment_account_connection_id", "")),
+                codebuild_role_arn=details.get("codebuild_role_arn"),
             )
         except Invalid as wrong:
             problems = list(wrong.problems)

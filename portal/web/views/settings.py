@@ -11,11 +11,13 @@ from portal.enums import Role
 from portal.errors import PortalError
 from portal.models import AccountSettings
 from portal.queries import audit as audit_queries
-from portal.queries import repositories
+from portal.queries import connections, repositories
 from portal.web.forms.components import ComponentRightsForm
 from portal.web.forms.people import RolesForm
 from portal.web.forms.repositories import PipelineRepositoryForm
 from portal.web.page import done, page, posted
+from portal.web.policies import PolicyDocument
+from provisioning import policies
 
 EVENTS_PER_PAGE = 100
 
@@ -26,6 +28,8 @@ def settings(request: HttpRequest) -> HttpResponse:
         "account_id": django_settings.PORTAL_ACCOUNT_ID,
         "region": django_settings.PORTAL_REGION,
         "endpoint": django_settings.PORTAL_PUBLIC_URL,
+        "command_runner": django_settings.COMMAND_RUNNER,
+        "without_sandbox": django_settings.COMMANDS_WITHOUT_SANDBOX,
         "teams": list(request.user.teams.all()),
     }
     return page(request, "settings/index.html", context)
@@ -45,7 +49,7 @@ def roles(request: HttpRequest) -> HttpResponse:
                 form.take(refusal)
             else:
                 return done(request, "roles", message="Saved.")
-    context = {"form": form, "row": row}
+    context = {"form": form, "row": row, "documents": _documents()}
     return page(request, "settings/roles.html", context, status=422 if form.errors else 200)
 
 
@@ -84,6 +88,31 @@ def pipelines(request: HttpRequest) -> HttpResponse:
                 return done(request, "settings-pipelines", message="Saved.")
     context = {"form": form, "kept": kept, "known": known}
     return page(request, "settings/pipelines.html", context, status=422 if form.errors else 200)
+
+
+def _documents() -> list[PolicyDocument]:
+    """The policies of the management account's own roles: they trust the portal, which needs no external id there."""
+    account, region = django_settings.PORTAL_ACCOUNT_ID, django_settings.PORTAL_REGION
+    may = policies.provisioning_policy(
+        account_id=account,
+        region=region,
+        services=connections.services_in_use(),
+        template_bucket=django_settings.TEMPLATE_BUCKET,
+    )
+    trust = policies.trust_policy(principal=connections.principal())
+    builds = policies.codebuild_trust_policy(account_id=account, region=region)
+    logs = policies.codebuild_policy(account_id=account, region=region)
+    found = [
+        PolicyDocument("trust", "Whom provisioning roles trust", "Of pipeline, service and component roles", trust),
+        PolicyDocument("permissions", "What provisioning roles may do", "Of the same roles", may),
+        PolicyDocument("codebuild-trust", "Whom CodeBuild roles trust", "Of roles given to CodeBuild", builds),
+        PolicyDocument("codebuild", "What CodeBuild roles may do", "The least; commands need more", logs),
+    ]
+    portal = policies.portal_policy(connections.assumed_roles())
+    if portal:
+        about = "Of the role or user that the portal runs as: every role that it assumes, or is to test"
+        found.append(PolicyDocument("portal", "What the portal's own identity may do", about, portal))
+    return found
 
 
 @require_safe

@@ -53,8 +53,11 @@ def _like(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     model = fetch(request.user, name)
     if isinstance(model, Environment):
         version, text = model.shown_version, model.spec or (model.latest.spec if model.latest else "")
-        details = {"account_id": model.target_account_id, "proton_service_role_arn": model.proton_service_role_arn}
+        details = {"proton_service_role_arn": model.proton_service_role_arn}
         details |= {"component_role_arn": model.component_role_arn}
+        details |= {"codebuild_role_arn": model.codebuild_role_arn} if model.codebuild_role_arn else {}
+        if model.connection is None:  # a connection is for one environment's name
+            details["account_id"] = model.target_account_id
         if kept := model.provisioning_repository:
             details["provisioning_repository"] = f"{kept['provider']}:{kept['name']}"
             details["provisioning_branch"] = kept["branch"]

@@ -102,6 +102,11 @@ def version(request: HttpRequest, kind: str, name: str, major: int, minor: int) 
         context["show"] = ""
         if found.is_usable:
             context["schema"] = schema_table.parts(queries.schema_of(found))
+            context["commands"] = [
+                (part.name, part.manifest.main.settings)
+                for part in queries.bundle_of(found).parts.values()
+                if part.manifest.engine == "codebuild"
+            ]
         context["users"] = [(user, address_of(user)) for user in queries.users_of(found)]
     return page(request, "templates/version.html", context, partial="registration")
 

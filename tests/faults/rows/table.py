@@ -1,10 +1,12 @@
 """All rows by number."""
 
 from tests.faults.rows import (
+    accounts,
     attacks,
     backups,
     broker,
     clients,
+    commands,
     database,
     processes,
     provider,
@@ -18,5 +20,19 @@ from tests.faults.rows import (
 )
 
 DATABASE = (database, processes, versions, backups)
-MODULES = (workers, broker, provider, clients, wire, attacks, rights, secrets, simulation, webhooks, *DATABASE)
+MODULES = (
+    workers,
+    broker,
+    provider,
+    clients,
+    commands,
+    wire,
+    attacks,
+    rights,
+    secrets,
+    simulation,
+    accounts,
+    webhooks,
+    *DATABASE,
+)
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}

@@ -1,10 +1,14 @@
 """Workers that die, are paused, lose replies, or meet work that kills them."""
 
+import os
 import random
 import socket
+import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -204,21 +208,36 @@ def crash(arena: Arena, work: Work, size: Size) -> Result:
     thread = threading.Thread(target=arm, daemon=True)
     thread.start()
     until = time.monotonic() + size["seconds"]
-    number = 0
-    while min(fired.values()) < size["each"] and time.monotonic() < until - 10:
-        _whole_lives(work, [f"env-{number + offset}" for offset in range(int(size["environments"]))], until - 10)
-        number += int(size["environments"])
-    stopping.set()
-    thread.join()
-    for name in PASSED:
-        (arena.crashes / name).unlink(missing_ok=True)
-    work.wait(max(0.1, until - time.monotonic()))
-    found = verdict(arena, work)
-    return Result(
-        faults=dict(fired),
-        harm={"doubled": found["doubled"], "stuck": found["stuck"]},
-        figures={"accepted": len(work.accepted), "calls": len(arena.liar.entries), "points": len(PASSED)},
-    )
+    with tempfile.TemporaryDirectory(prefix="ledger-") as open_to_all:
+        os.chmod(open_to_all, 0o777)
+        ledger = Path(open_to_all)
+        _until_all_fired(work, size, fired, until - 10, ledger)
+        stopping.set()
+        thread.join()
+        for name in PASSED:
+            (arena.crashes / name).unlink(missing_ok=True)
+        work.wait(max(0.1, until - time.monotonic()))
+        found = verdict(arena, work)
+        return Result(
+            faults=dict(fired),
+            harm={"doubled": found["doubled"], "stuck": found["stuck"], **_runs(ledger)},
+            figures={
+                "accepted": len(work.accepted),
+                "calls": len(arena.liar.entries),
+                "points": len(PASSED),
+                "runs": len(_lines(ledger)),
+            },
+        )
+
+
+def _until_all_fired(work: Work, size: Size, fired: dict[str, int], until: float, ledger: Path) -> None:
+    """Waves of whole lives, and of environments that commands provision."""
+    number, count = 0, int(size["environments"])
+    while min(fired.values()) < size["each"] and time.monotonic() < until:
+        for offset in range(count // 2):
+            work.run_commands(f"run-{number + offset}", ledger)
+        _whole_lives(work, [f"env-{number + offset}" for offset in range(count)], until)
+        number += count
 
 
 def _whole_lives(work: Work, names: list[str], until: float) -> None:
@@ -237,6 +256,25 @@ def _whole_lives(work: Work, names: list[str], until: float) -> None:
     for name in names:
         work.tried(work.delete, name)
     work.wait(until - time.monotonic(), names)
+
+
+def _lines(ledger: Path) -> list[str]:
+    return [path.name.partition(".")[0] for path in ledger.iterdir()]
+
+
+def _runs(ledger: Path) -> dict[str, float]:
+    """Commands that ran twice for one deployment, and deployments that are called a success without having run."""
+    from portal.models import Environment
+
+    ran = Counter(_lines(ledger))
+    named = Environment.objects.filter(name__startswith="run-")
+    succeeded = set(named.filter(deployed__isnull=False).values_list("name", flat=True))
+    failed = named.filter(deployed__isnull=True, latest__status="FAILED").count()
+    return {
+        "runs_doubled": sum(count > 1 for count in ran.values()),
+        "success_without_run": len(succeeded - set(ran)),
+        "runs_failed": failed,
+    }
 
 
 def poison(arena: Arena, work: Work, size: Size) -> Result:
@@ -311,7 +349,7 @@ def _rows() -> list[Row]:
             small={"environments": 8, "each": 1, "seconds": 90},
             full={"environments": 12, "each": 20, "seconds": 900},
             patience=25,
-            arena={"workers": 3, "lease": 1.5},
+            arena={"workers": 3, "lease": 1.5, "settings": {"COMMANDS_WITHOUT_SANDBOX": "true"}},
         ),
         Row(
             4,
