@@ -2,14 +2,26 @@
 
 import pytest
 
-from portal.actions import components, deployments, environments, finishing, notifications, pipelines, runs, services
+from portal.actions import components, deployments, environments, finishing, notifications, runs, services
 from portal.enums import DeploymentStatus, ServiceStatus, TemplateKind, TemplateVersionStatus
 from portal.errors import Conflict, Invalid
 from portal.models import AccountSettings, Component, Deployment, Environment, PullRequest, Service, ServicePipeline
 from portal.queries.deployments import output_values
 from provisioning.outputs import Output
 from tests.factories import rows
-from tests.factories.pull_requests import APP, INFRA, MANIFEST, TERRAFORM, WORKFLOW, again, made, merge, sample, text
+from tests.factories.pull_requests import (
+    APP,
+    INFRA,
+    MANIFEST,
+    TERRAFORM,
+    WORKFLOW,
+    again,
+    made,
+    merge,
+    sample,
+    text,
+    update,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -44,12 +56,7 @@ def test_the_walkthrough_the_next_version_brings_a_scanning_step_and_keeps_what_
     mine = text(acme, APP, WORKFLOW).replace("name: Tests\n", "name: All the tests\n")
     acme.commit(APP, "main", acme.head(APP, "main"), {WORKFLOW: mine}, "Say it better")
     sample(1, piped.service.template)
-    pipelines.update(
-        by=rows.person(),
-        service=piped.service,
-        deployment_type="MINOR_VERSION",
-        spec=piped.service.spec,
-    )
+    update(piped)
     again()
     piped.refresh_from_db()
     assert (piped.latest.status, piped.version.number) == (DeploymentStatus.SUCCEEDED, "1.1")
@@ -81,12 +88,7 @@ def test_a_delivery_that_fails_keeps_the_infrastructure_and_is_made_good_by_a_re
     sample(1, piped.service.template)
     there, away = acme._directory / "acme" / "web.git", acme._directory / "acme" / "moved.git"
     there.rename(away)
-    pipelines.update(
-        by=rows.person(),
-        service=piped.service,
-        deployment_type="MINOR_VERSION",
-        spec=piped.service.spec,
-    )
+    update(piped)
     again()
     piped.refresh_from_db()
     assert (piped.latest.status, piped.latest.next_action) == (DeploymentStatus.FAILED, "retry")
@@ -256,7 +258,7 @@ def test_a_kill_during_a_delivery_leaves_one_pull_request_and_one_deployment(pip
     merge(acme, APP, 1)
     sample(1, piped.service.template)
     passed = killed_at(point, turn)
-    pipelines.update(by=rows.person(), service=piped.service, deployment_type="MINOR_VERSION", spec=piped.service.spec)
+    update(piped)
     until_quiet()
     piped.refresh_from_db()
     assert (piped.latest.status, piped.version.number) == (DeploymentStatus.SUCCEEDED, "1.1")

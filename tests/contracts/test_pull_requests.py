@@ -501,6 +501,7 @@ def test_what_a_person_closed_is_opened_again_when_somebody_asks(bench: Bench) -
 
 def test_every_answer_brings_the_pull_request_that_it_has_seen(bench: Bench) -> None:
     waiting = bench.until_waiting(bench.terraform, bench.job())
+    assert isinstance(waiting, Progress)
     assert [(seen.repository, seen.pull.number) for seen in waiting.pull_requests] == [(bench.repository, 1)]
     bench.close(1)
     ended = bench.until_waiting(bench.terraform, bench.job(), waiting.handle)

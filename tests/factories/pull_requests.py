@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.actions import environments, services
+from portal.actions import environments, pipelines, services
 from portal.embedded.samples import pack_sample
 from portal.enums import TemplateKind, TemplateVersionStatus
 from portal.models import Deployment, Environment, Service, ServicePipeline, TemplateVersion
@@ -63,6 +63,12 @@ def piped(simulated, acme) -> ServicePipeline:
     home = rows.environment("home")
     made(home, sample(0, home=home.template))
     return ServicePipeline.objects.get()
+
+
+def update(piped: ServicePipeline) -> None:
+    """Asks for the recommended minor version, with the same inputs."""
+    spec = piped.service.spec
+    pipelines.update(by=rows.person(), service=piped.service, deployment_type="MINOR_VERSION", spec=spec)
 
 
 def made(home: Environment, of: TemplateVersion, **fields) -> Service:

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from portal.actions import notifications, pipelines, pull_requests
+from portal.actions import notifications, pull_requests
 from portal.models import AuditEvent, Deployment, Environment, PullRequest, ServicePipeline
 from portal.queries import fleet
 from provisioning.forges.local import LocalForge
@@ -93,12 +93,7 @@ def test_the_versions_of_a_workflow_are_seen_in_its_repository(piped: ServicePip
     merge(acme, APP, 1)
     pull_requests.look(PullRequest.objects.get())
     sample(1, piped.service.template)
-    pipelines.update(
-        by=rows.person(),
-        service=piped.service,
-        deployment_type="MINOR_VERSION",
-        spec=piped.service.spec,
-    )
+    update(piped)
     again()
     piped.refresh_from_db()
     gap = "1.1 waits in pull request 2, opened just now."
