@@ -8,7 +8,7 @@ from portal.models import AuditEvent, Deployment, Environment, PullRequest, Serv
 from portal.queries import fleet
 from provisioning.forges.local import LocalForge
 from tests.factories import rows
-from tests.factories.pull_requests import APP, INFRA, again, merge, sample
+from tests.factories.pull_requests import APP, INFRA, again, merge, sample, update
 
 pytestmark = pytest.mark.django_db
 
