@@ -8,13 +8,17 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from portal import forges
 from provisioning.commands.plan import CommandPlan
 from provisioning.commands.request import Callback, Limits
 from provisioning.engines.base import Engine, Job, Target
 from provisioning.engines.codebuild import CodeBuildEngine
 from provisioning.engines.command import CommandEngine, Surroundings
+from provisioning.engines.pull_request import PullRequestEngine
 from provisioning.engines.registry import Engines
 from provisioning.engines.session import Sessions
+from provisioning.engines.workflow import WorkflowEngine
+from provisioning.forges.base import Forge, Repository
 
 if TYPE_CHECKING:
     from provisioning.render.pool import RenderPool
@@ -41,7 +45,19 @@ def sessions() -> Sessions:
 
 @cache
 def _engines() -> Engines:
-    return Engines(sessions(), {"command": _command, "codebuild": _codebuild})
+    return Engines(
+        sessions(),
+        {
+            "command": _command,
+            "codebuild": _codebuild,
+            "pull-request": lambda: PullRequestEngine(_anywhere),
+            "workflow": lambda: WorkflowEngine(_anywhere),
+        },
+    )
+
+
+def _anywhere(repository: Repository) -> Forge:
+    return forges.forges()(repository)
 
 
 def _command() -> Engine:
@@ -92,14 +108,21 @@ def _host(address: str) -> str:
 
 
 def engine(name: str) -> Engine:
-    """The engine of that name: "cloudformation", "command", "codebuild", "memory" or "none". Raises KeyError for any
-    other."""
+    """The engine of that name: cloudformation, command, codebuild, pull-request, workflow, memory or none.
+
+    Raises KeyError for any other.
+    """
     return _engines()[name]
 
 
 def s3_client() -> Any:
     """An S3 client of the management account."""
     return sessions().client("s3", Target(settings.PORTAL_ACCOUNT_ID, settings.PORTAL_REGION))
+
+
+def secrets_client() -> Any:
+    """A Secrets Manager client of the management account. Only descriptions are asked for."""
+    return sessions().client("secretsmanager", Target(settings.PORTAL_ACCOUNT_ID, settings.PORTAL_REGION))
 
 
 def render_pool() -> "RenderPool":

@@ -103,6 +103,7 @@ class DeploymentPhase(TextChoices):
     QUEUED = "queued", "Waiting to start"
     RENDERING = "rendering", "Rendering the template"
     APPLYING = "applying", "Applying"
+    DELIVERING = "delivering", "Delivering the workflows"
     ATTENTION = "attention", "Needs attention"
     FINISHED = "finished", "Finished"
 

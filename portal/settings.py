@@ -260,6 +260,7 @@ POLL_SECONDS = env_number("POLL_SECONDS", 1)  # how often each worker looks for 
 WIRE_RATE = env_number("WIRE_RATE", 200)  # calls a second of one access key, in each web process; 0: any number
 WIRE_BURST = env_number("WIRE_BURST", 400)  # calls that it may make at once
 AUDIT_EXPORT = Path(os.environ.get("AUDIT_EXPORT") or DATA_DIR / "audit")  # where the ends of the audit chain are noted
+PULL_REQUEST_TIMEOUT = env_number("PULL_REQUEST_TIMEOUT", 604800)  # seconds to merge one, and to report after that
 MAX_STEP_FAILURES = int(env_number("MAX_STEP_FAILURES", 20))  # then a deployment asks for attention
 
 # Repositories. A GitHub App is asked first; a person's token is the fallback where no App can be had.

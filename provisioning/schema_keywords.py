@@ -52,6 +52,7 @@ APPLIES: Mapping[str, tuple[PropertyKind, ...]] = {
     "properties": ("object",),
     "additionalProperties": ("object",),
 }
+SECRET_REFERENCE = "x-deuteron-secret-reference"  # noqa: S105 (a keyword; our own start with x-deuteron-)
 PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d{1,15})?", re.ASCII)
 
 Say = Callable[..., None]
@@ -91,6 +92,11 @@ def read_rules(node: Mapping[str, Any], kind: PropertyKind, say: Say) -> dict[st
     for keyword, value in node.items():
         if keyword in REFUSED:
             say(keyword, f"{keyword} cannot be honoured here. Describe the input with type, enum, pattern and limits.")
+        elif keyword == SECRET_REFERENCE:
+            if value != "secretsmanager" or kind != "string":
+                say(keyword, f"{keyword} goes with type string, and its value is secretsmanager.")
+            else:
+                rules[keyword] = value
         elif keyword not in KNOWN:
             if keyword.startswith("x-"):
                 rules[keyword] = value

@@ -12,6 +12,7 @@ import pytest
 from tests.aws import aws, aws_account  # noqa: F401  fixtures for every test
 from tests.checking_aws import checking_aws, open_aws  # noqa: F401
 from tests.commands.running import without_sandbox
+from tests.factories.pull_requests import acme, piped, self_managed  # noqa: F401
 from tests.postgres import postgres  # noqa: F401
 
 

@@ -19,7 +19,7 @@ from portal.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from portal.models import Component, Environment, Service, ServiceInstance, User
 from portal.queries import components as queries
 from portal.queries import templates as template_queries
-from portal.queries.environments import component_role
+from portal.queries.environments import takes_components
 from portal.queries.rights import require_change, require_components
 from provisioning.components import MAX_TEMPLATE, component_manifest
 from provisioning.problems import Problem
@@ -209,7 +209,7 @@ def _locked_environment(name: str) -> Environment:
         raise Conflict(f"Environment {name} is being deleted.")
     if environment.deployed_id is None:
         raise Conflict(f"Environment {name} is not deployed yet: wait for it.")
-    if not component_role(environment):
+    if not takes_components(environment):
         _refuse("/environment_name", no_component_role(environment))
     return environment
 

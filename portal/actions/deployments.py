@@ -51,12 +51,17 @@ def cancel(*, by: User, target: Target) -> Deployment:
 
 def _resumed(deployment: Deployment) -> DeploymentPhase:
     """Where a parked deployment goes on: from its beginning, unless something was called already."""
-    return DeploymentPhase.QUEUED if deployment.intent_at is None else DeploymentPhase.APPLYING
+    if deployment.intent_at is None:
+        return DeploymentPhase.QUEUED
+    handed_over = "made" in (deployment.delivery or {})
+    return DeploymentPhase.DELIVERING if handed_over else DeploymentPhase.APPLYING
 
 
-def retry(*, by: User, deployment: Deployment) -> Deployment:
+def retry(*, by: User, deployment: Deployment, delivered: bool = False, again: bool = False) -> Deployment:
     """A new attempt with the same version and spec. Only of a target's last attempt, when that did not succeed.
 
+    ``delivered``: it may have succeeded, because its pull request is what is wanted anew; ``again``: even when somebody
+    closed that.
     What waits for it follows: a service whose creation or deletion had failed goes on. Raises Conflict.
     """
     with transaction.atomic():
@@ -67,7 +72,7 @@ def retry(*, by: User, deployment: Deployment) -> Deployment:
         last = Deployment.objects.select_related("version__template").get(pk=deployment.pk)
         if target.latest_id != last.pk or last.is_running:
             raise Conflict("Only the last deployment of a target can be retried, once it has ended.")
-        if last.status == DeploymentStatus.SUCCEEDED:
+        if last.status == DeploymentStatus.SUCCEEDED and not delivered:
             raise Conflict("This deployment succeeded: there is nothing to retry. Deploy again from its page instead.")
         if not isinstance(target, Environment | Component):
             edits.require_free(target)
@@ -80,13 +85,14 @@ def retry(*, by: User, deployment: Deployment) -> Deployment:
             again = start(
                 by=by,
                 target=target,
-                kind=last.kind,
+                kind=DeploymentKind.UPDATE if target.deployed_id else last.kind,
                 version=last.version,
                 spec=last.spec,
                 inputs=last.inputs,
                 template_file=last.template_file,
                 retry_of=last,
                 allow_replace_empty=True,
+                again=again,
             )
         if not isinstance(target, Environment | Component):
             edits.resume(by=by, target=target)
@@ -128,6 +134,7 @@ EMPTIED: dict[str, Any] = {
     "initial_state": {},
     "target_state": {},
     "handle": "",
+    "delivery": None,
     "status_message": "",
     "version": None,
     "bundle": None,

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import audit, claims, usage
+from portal.actions import audit, claims, pull_request_jobs, usage
 from portal.actions.crashpoints import crashpoint
 from portal.actions.targets import target_of
 from portal.enums import DeploymentKind, DeploymentPhase, DeploymentStatus
@@ -51,6 +51,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
 
     Raises ``claims.LostClaim``, having written nothing, when it is not.
     """
+    outcome = pull_request_jobs.together(deployment, outcome)
     status = _end_status(deployment.kind, outcome)
     outcome = replace(outcome, reason=mask(outcome.reason, sensitive.values(deployment)))
     with transaction.atomic():
@@ -69,6 +70,7 @@ def finish(deployment: Deployment, outcome: Outcome) -> None:
         )
         deployment.refresh_from_db(fields=["completed_at"])
         add_events(deployment, outcome.events)
+        pull_request_jobs.record(deployment, outcome.pull_requests)
         ProvisionedResource.objects.bulk_create(
             ProvisionedResource(
                 deployment=deployment, name=row.name[:200], identifier=row.identifier[:300], engine=row.engine

@@ -22,7 +22,7 @@ from provisioning.engines.base import Notified
 from provisioning.outputs import Output
 from provisioning.problems import Problem
 
-ENGINES = frozenset({"command", "codebuild", "pull_request"})  # those that are told from outside what became of it
+ENGINES = frozenset({"command", "codebuild", "pull-request"})  # those that are told from outside what became of it
 STATUSES = ("IN_PROGRESS", "SUCCEEDED", "FAILED")
 MOST_OUTPUTS, LONGEST_OUTPUT, LONGEST_MESSAGE = 50, 1024, 5000
 

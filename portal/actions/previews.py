@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -13,11 +13,19 @@ from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
 from portal.queries import templates as template_queries
+from portal.queries.deployments import output_values
 from portal.queries.rights import may_change
 from provisioning.changes import DiffLine, diff_text
-from provisioning.context import EnvironmentFacts, ServiceFacts, environment_context, instance_context
+from provisioning.context import (
+    EnvironmentFacts,
+    ServiceFacts,
+    environment_context,
+    instance_context,
+    workflow_context,
+)
 from provisioning.engines.base import EngineUnavailable, Job, PlannedChange
 from provisioning.problems import Problem, ProblemsFound
+from provisioning.render.workflow import FOLDER as WORKFLOWS
 from provisioning.spec import dump_spec
 
 
@@ -33,6 +41,7 @@ class Preview:
     plan_error: str = ""
     spec: str = ""
     command: str = ""
+    workflows: Mapping[str, list[DiffLine]] = field(default_factory=dict)  # what is new in each, by path
 
     @property
     def unchanged(self) -> bool:
@@ -183,7 +192,22 @@ def preview_pipeline(
     text = dump_spec(document)
     context = contexts.gather(pipeline, inputs)
     command = update_command(pipeline, version, text)
-    return _preview(version, "pipeline", context, pipeline, text, command, plan and may_change(by, pipeline))
+    made = _preview(version, "pipeline", context, pipeline, text, command, plan and may_change(by, pipeline))
+    return replace(made, workflows=_workflows(version, context, pipeline))
+
+
+def _workflows(version: TemplateVersion, context: Mapping[str, Any], pipeline: ServicePipeline) -> dict[str, Any]:
+    """How each workflow would differ from what was delivered last, with the outputs of the infrastructure as they are.
+
+    {} for one that cannot be rendered: it may read an output that there is not yet.
+    """
+    try:
+        new = rendering.render_workflows(version, workflow_context(dict(context), output_values(pipeline)))
+    except ProblemsFound:
+        return {}
+    ran = dict(pipeline.deployed.rendered) if pipeline.deployed else {}
+    old = {path: text for path, text in ran.items() if path.startswith(WORKFLOWS)}
+    return {path: diff_text(old.get(path, ""), new.get(path, "")) for path in sorted({*old, *new})}
 
 
 def _require_usable(by: User, version: TemplateVersion, target: Changed | None) -> None:
@@ -203,7 +227,8 @@ def _preview(
 ) -> Preview:
     from provisioning import lint
 
-    before = dict(target.deployed.rendered) if target is not None and target.deployed else {}
+    ran = dict(target.deployed.rendered) if target is not None and target.deployed else {}
+    before = {path: text for path, text in ran.items() if not path.startswith(WORKFLOWS)}
     try:
         files = rendering.render(version, part_name, context)
     except ProblemsFound as found:

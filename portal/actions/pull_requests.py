@@ -47,7 +47,7 @@ def look(row: PullRequest) -> PullRequest:
     found = forge.pull_request(repository, row.number)
     was = row.state
     with transaction.atomic():
-        written = unmerged.filter(looks=row.looks).update(seen_at=Now(), **_seen(found))
+        written = unmerged.filter(looks=row.looks).update(seen_at=Now(), **seen(found))
         if written and found.state != "open":
             later = rows.filter(look_at__gt=Now())  # a hint that came meanwhile is kept
             fresh = later.filter(state=PullRequest.State.CLOSED, closed_at__gt=Now() - CLOSED_FOR)
@@ -58,7 +58,7 @@ def look(row: PullRequest) -> PullRequest:
     return row
 
 
-def _seen(found: base.PullRequest) -> dict[str, Any]:
+def seen(found: base.PullRequest) -> dict[str, Any]:
     """What is written of a pull request as the forge shows it."""
     fields: dict[str, Any] = {
         "state": found.state,

@@ -11,8 +11,11 @@ from provisioning.bundle import Bundle, Part, PartName
 from provisioning.commands.plan import input_files
 from provisioning.components import component_manifest
 from provisioning.manifest import dump_settings
+from provisioning.problems import ProblemsFound
+from provisioning.render import terraform, workflow
 from provisioning.render.developer import authored_strings
 from provisioning.schema import MISSING, InputType, Property
+from provisioning.yaml_reader import decode
 
 
 def with_defaults(of: InputType | Property | None) -> Mapping[str, Any]:
@@ -57,6 +60,41 @@ def render(version: TemplateVersion, part_name: str, context: Mapping[str, Any])
         authored=authored(bundle, part.name),
     )
     return {part.template_file: result.text}
+
+
+def terraform_sources(version: TemplateVersion, part_name: str) -> dict[str, str]:
+    """The .tf files of one part, as their author wrote them."""
+    bundle = queries.bundle_of(version)
+    return terraform.sources(bundle, bundle.parts[part_name])
+
+
+def render_workflows(version: TemplateVersion, context: Mapping[str, Any]) -> dict[str, str]:
+    """The workflow files beside a pipeline's template, by their paths in the service's repository; {} without any.
+
+    Raises ProblemsFound with file and line.
+    """
+    bundle = queries.bundle_of(version)
+    part = bundle.parts.get("pipeline")
+    if part is None:
+        return {}
+    rendered = {}
+    for path, source in workflow.targets(part).items():
+        text, problems = decode(bundle.files[source], file=source)
+        if text is None:
+            raise ProblemsFound(problems)
+        rendered[path] = (
+            engines.render_pool()
+            .render(
+                text,
+                source,
+                context,
+                trusts_inputs=version.trusts_inputs,
+                authored=authored(bundle, part.name),
+                language="github_actions",
+            )
+            .text
+        )
+    return rendered
 
 
 def render_component(manifest: str, template_file: str, context: Mapping[str, Any]) -> dict[str, str]:

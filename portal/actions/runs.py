@@ -21,7 +21,16 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import engines
-from portal.actions import claims, command_jobs, contexts, heartbeats, notifications, rendering, surroundings
+from portal.actions import (
+    claims,
+    command_jobs,
+    contexts,
+    heartbeats,
+    notifications,
+    pull_request_jobs,
+    rendering,
+    surroundings,
+)
 from portal.actions.crashpoints import crashpoint
 from portal.actions.finishing import add_events, finish
 from portal.actions.targets import Target as Changed
@@ -137,8 +146,12 @@ def _render(deployment: Deployment) -> None:
         return claims.release(deployment, wait=3, doing=f"Waiting for {source}, which is made anew")
     try:
         context = contexts.gather(target, deployment.inputs)
-        if isinstance(target, Component):
+        if deployment.engine == pull_request_jobs.PULL_REQUEST:
+            rendered = pull_request_jobs.terraform_files(deployment, target, context)
+        elif isinstance(target, Component):
             rendered = rendering.render_component(target.manifest, deployment.template_file, context)
+        elif deployment.engine == pull_request_jobs.WORKFLOW:
+            rendered = pull_request_jobs.workflow_files(deployment, context, ())
         else:
             rendered = rendering.render(deployment.version, part_of(target), context)
     except ProblemsFound as found:
@@ -186,8 +199,8 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
         intent=intent,
         name=deployment.external_name,
         target=Target(deployment.account_id, deployment.region, deployment.role_arn, deployment.external_id),
-        template=next(iter(deployment.rendered.values()), ""),
-        files=deployment.rendered,
+        template=next(iter(pull_request_jobs.own_files(deployment).values()), ""),
+        files=pull_request_jobs.own_files(deployment),
         tags=contexts.tags(target) if target is not None else {},
         identifier=deployment.identifier,
         allow_replace_empty=deployment.allow_replace_empty,
@@ -196,6 +209,8 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
         resource_arn=deployment.target_arn,
         notified=notifications.of(deployment),
     )
+    if pull_request_jobs.current_engine(deployment) in pull_request_jobs.ENGINES:
+        return replace(job, **pull_request_jobs.fields(deployment, target))
     if deployment.engine in command_jobs.ENGINES:
         return replace(job, template="", **command_jobs.fields(deployment, target))
     return job
@@ -216,7 +231,7 @@ def _advance(deployment: Deployment) -> None:
     claims.still_ours(deployment)
     crashpoint("before_call", deployment)
     try:
-        result = engines.engine(deployment.engine).advance(job, deployment.handle or None)
+        result = engines.engine(pull_request_jobs.current_engine(deployment)).advance(job, deployment.handle or None)
     except EngineUnavailable as trouble:
         return _not_answered(deployment, trouble)
     crashpoint("after_call_before_commit", deployment)
@@ -225,10 +240,40 @@ def _advance(deployment: Deployment) -> None:
     if isinstance(result, Outcome) and notifications.newer(deployment):
         return claims.release(deployment, wait=0)  # what was notified meanwhile belongs to the outcome
     if isinstance(result, Outcome):
-        return finish(deployment, result)
+        follow = result.status == "succeeded" and pull_request_jobs.workflows_follow(deployment)
+        return _deliver(deployment, result) if follow else finish(deployment, result)
     if isinstance(result, Unclear):
-        return _park(deployment, result.reason, handle=result.handle, events=result.events)
+        with transaction.atomic():
+            _park(deployment, result.reason, handle=result.handle, events=result.events)
+            return pull_request_jobs.record(deployment, result.pull_requests)
     return _wait(deployment, result)
+
+
+def _deliver(deployment: Deployment, made: Outcome) -> None:
+    """The infrastructure is there, or gone: keep what it made, render what reads its outputs, and go on with that."""
+    delivery = {**(deployment.delivery or {}), "made": pull_request_jobs.kept(made)}
+    deployment.delivery = delivery
+    try:
+        removing = deployment.kind == DeploymentKind.DELETE
+        files = {} if removing else pull_request_jobs.workflow_files(deployment, deployment.context, made.outputs)
+    except ProblemsFound as found:
+        reason = "The workflows could not be rendered.\n" + "\n".join(str(problem) for problem in found.problems)
+        return finish(deployment, Outcome("failed", reason, events=made.events, next_action="edit"))
+    with transaction.atomic():
+        claims.release(
+            deployment,
+            wait=0,
+            phase=DeploymentPhase.DELIVERING,
+            handle="",
+            delivery=delivery,
+            rendered={**deployment.rendered, **files},
+            doing=DeploymentPhase.DELIVERING.label,
+            failures=0,
+            last_modified_at=Now(),
+        )
+        add_events(deployment, made.events)
+        pull_request_jobs.record(deployment, made.pull_requests)
+        return crashpoint("before_commit_of_progress", deployment)
 
 
 def _wait(deployment: Deployment, progress: Progress) -> None:
@@ -242,21 +287,23 @@ def _wait(deployment: Deployment, progress: Progress) -> None:
             last_modified_at=Now(),
         )
         add_events(deployment, progress.events)
+        pull_request_jobs.record(deployment, progress.pull_requests)
         crashpoint("before_commit_of_progress", deployment)
 
 
 def _not_answered(deployment: Deployment, trouble: EngineUnavailable) -> None:
     """Nothing may be concluded: wait longer each time, and at last ask a person."""
     failures = deployment.failures + 1
+    asked = "The forge" if pull_request_jobs.current_engine(deployment) in pull_request_jobs.ENGINES else "AWS"
     if failures >= settings.MAX_STEP_FAILURES:
-        return _park(deployment, f"AWS did not answer {failures} times in a row. Last: {trouble}")
+        return _park(deployment, f"{asked} did not answer {failures} times in a row. Last: {trouble}")
     said = mask(str(trouble), sensitive.values(deployment))
     wait = min(60.0, 2.0 ** min(failures, 6)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
     return claims.release(
         deployment,
         wait=wait,
         failures=failures,
-        doing=f"AWS does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {said}"[:500],
+        doing=f"{asked} does not answer, trying again ({failures} of {settings.MAX_STEP_FAILURES}): {said}"[:500],
         last_modified_at=Now(),
     )
 
@@ -280,4 +327,5 @@ STEPS: dict[DeploymentPhase, Callable[[Deployment], None]] = {
     DeploymentPhase.QUEUED: _begin,
     DeploymentPhase.RENDERING: _render,
     DeploymentPhase.APPLYING: _advance,
+    DeploymentPhase.DELIVERING: _advance,
 }

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import arns, quotas
-from portal.actions import audit, edits, specs
+from portal.actions import audit, edits, pull_request_jobs, specs
 from portal.actions.instances import (
     add_instances,
     check_count,
@@ -97,7 +97,8 @@ def create(
         names = {entry.name for entry in document.instances}
         add_instances(by, service, document, spec, version, names)
         if version.has_pipeline:
-            ServicePipeline.objects.create(service=service, arn=arns.service_pipeline(service.name))
+            pipeline = ServicePipeline.objects.create(service=service, arn=arns.service_pipeline(service.name))
+            pull_request_jobs.require_repository(pipeline, version)
         edits.begin(by, service, ServiceChange.Kind.CREATE, version=version, spec=spec, adds=sorted(names))
     return service
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import command_jobs
+from portal.actions import command_jobs, pull_request_jobs
 from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
@@ -51,7 +51,7 @@ def _around(target: Target) -> dict[str, str]:
 
 def _external_name(target: Target, engine: str) -> str:
     """What the engine calls what it makes: a stack for each target, a CodeBuild project for each environment."""
-    if engine == "command":
+    if engine in ("command", "pull-request", "workflow"):
         return ""
     if engine == "codebuild":
         if isinstance(target, ServicePipeline):
@@ -75,15 +75,20 @@ def start(
     retry_of: Deployment | None = None,
     allow_replace_empty: bool = False,
     lost: bool = False,
+    again: bool = False,
 ) -> Deployment:
     """Write the row that a worker will drive, inside the caller's transaction.
 
     ``version`` is None and ``template_file`` given for a component only. ``lost``: what earlier deployments made is
-    known to be gone, so make it anew. Raises Conflict when a deployment of the target is running: the unique index is
-    the lock; also while one of the component that is attached to it runs, or of the instance that it is attached to.
+    known to be gone, so make it anew; ``again``: open a pull request that a person closed anew. Raises Conflict when a
+    deployment of the target is running: the unique index is the lock; also while one of the component that is attached
+    to it runs, or of the instance that it is attached to.
     """
     if not lost:
         require_quiet(target)
+    engine = engine_for(target, version)
+    if isinstance(target, ServicePipeline) and version is not None:
+        pull_request_jobs.require_repository(target, version)
     return _start(
         by=by,
         target=target,
@@ -93,7 +98,8 @@ def start(
         template_file=template_file,
         inputs=dict(inputs),
         status=DeploymentStatus.IN_PROGRESS,
-        engine=engine_for(target, version),
+        engine=engine,
+        delivery=pull_request_jobs.planned(target, version, engine, again=again),
         retry_of=retry_of,
         allow_replace_empty=allow_replace_empty,
         identifier="" if lost or target.latest is None else target.latest.identifier,
@@ -119,8 +125,10 @@ def start_removal(*, by: User, target: Target, retry_of: Deployment | None = Non
         allow_replace_empty=False,
         identifier=target.latest.identifier if target.latest else "",
         target_state={},
-        rendered=commands.rendered if commands else {},  # the commands that remove it, as they were rendered
+        # the commands that remove it, as they were rendered
+        rendered=pull_request_jobs.without_workflows(commands.rendered) if commands else {},
         context=commands.context if commands else {},
+        delivery=pull_request_jobs.planned_removal(source),
     )
 
 

@@ -15,19 +15,27 @@ from portal.models import (
     ServicePipeline,
     TemplateVersion,
 )
+from portal.queries import destinations
 from portal.queries import templates as template_queries
+from portal.queries.environments import component_role
 from provisioning.components import component_manifest
 from provisioning.problems import Problem
 
 Target = Environment | ServiceInstance | ServicePipeline | Component
-ENGINES_HERE = {"cloudformation", "codebuild"}
+ENGINES_HERE = {
+    "cloudformation": "cloudformation",
+    "codebuild": "codebuild",
+    "terraform": "pull-request",
+    "github_actions": "workflow",
+}
+ENTERS_NOTHING = frozenset({"none", "pull-request", "workflow"})  # what acts in the account has rights of its own
 
 
 def where(target: Target, engine: str, *, removing: bool = False) -> dict[str, str]:
     """Account, region, role and external id that a target deploys with now. Pipelines go to the management account.
 
     Raises Invalid when there is no way into the account, Conflict for a component in an environment without component
-    role (``places.entry``); the engine "none" needs no way in. ``removing``: a component may take the role it had.
+    role (``places.entry``); ``ENTERS_NOTHING`` needs no way in. ``removing``: a component may take the role it had.
     """
     if isinstance(target, ServicePipeline):
         return {
@@ -38,7 +46,7 @@ def where(target: Target, engine: str, *, removing: bool = False) -> dict[str, s
         }
     environment = target if isinstance(target, Environment) else target.environment
     role_arn, external_id = "", ""
-    if engine != "none":
+    if engine not in ENTERS_NOTHING:
         component = isinstance(target, Component)
         had = target.latest.role_arn if component and removing and target.latest else ""
         role_arn, external_id = places.entry(environment, component=component, had=had)
@@ -87,14 +95,25 @@ def engine_for(target: Target, version: TemplateVersion | None) -> str:
     part = template_queries.bundle_of(version).parts.get(part_of(target))
     if part is None:
         return "none"
+    if part.manifest.engine == "github_actions" and not destinations.is_published(version):
+        message = f"{version} is a draft: workflows are delivered from published versions only. Publish it first."
+        raise Invalid(message, [Problem("/version", message)])
     return _engine_here(target, part.manifest.engine, str(version), "/version")
 
 
-def _engine_here(target: Target, engine: str, what: str, path: str) -> str:
-    if engine not in ENGINES_HERE:
-        message = f"{what} is provisioned with {engine}, which this portal cannot run yet."
+def _engine_here(target: Target, language: str, what: str, path: str) -> str:
+    engine = ENGINES_HERE.get(language)
+    if engine is None:
+        message = f"{what} is provisioned with {language}, which this portal cannot run yet."
         raise Invalid(message, [Problem(path, message)])
-    if settings.SIMULATION is not None:
+    if engine == "pull-request" and not destinations.provisioning_repository(target):
+        place = "this portal's pipelines" if isinstance(target, ServicePipeline) else _environment_of(target)
+        message = f"{what} is Terraform, which is provisioned by pull requests: give {place} a provisioning repository."
+        raise Invalid(message, [Problem(path, message)])
+    if engine == "cloudformation" and _is_self_managed(target):
+        message = f"{what} is CloudFormation, which {_environment_of(target)} has no role for: it takes Terraform only."
+        raise Invalid(message, [Problem(path, message)])
+    if settings.SIMULATION is not None and engine != "workflow":
         return "memory"
     if engine == "codebuild" and settings.COMMAND_RUNNER == "local":
         return "command"
@@ -103,6 +122,21 @@ def _engine_here(target: Target, engine: str, what: str, path: str) -> str:
         message = f"{what} is provisioned by commands in CodeBuild: give {place} a CodeBuild role."
         raise Invalid(message, [Problem("/codebuild_role_arn", message)])
     return engine
+
+
+def _environment_of(target: Target) -> str:
+    if isinstance(target, ServicePipeline):
+        return "the account"
+    return f"environment {target.name if isinstance(target, Environment) else target.environment.name}"
+
+
+def _is_self_managed(target: Target) -> bool:
+    """Whether it is provisioned through a repository only: AWS Proton gives such an environment no role."""
+    if isinstance(target, ServicePipeline):
+        return False
+    environment = target if isinstance(target, Environment) else target.environment
+    role = component_role(environment) if isinstance(target, Component) else environment.proton_service_role_arn
+    return bool(environment.provisioning_repository) and not role
 
 
 def codebuild_role_of(target: Target) -> str:

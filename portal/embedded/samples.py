@@ -48,6 +48,14 @@ SAMPLES = (
         compatible=ENVIRONMENTS,
     ),
     Sample(
+        "fargate-service-with-workflow",
+        "SERVICE",
+        "Load-balanced service with a workflow",
+        "The same, and a workflow in the repository of its code that builds and deploys it.",
+        ((1, 0), (1, 1)),
+        compatible=ENVIRONMENTS,
+    ),
+    Sample(
         "queue-worker-service",
         "SERVICE",
         "Queue worker",

@@ -78,6 +78,8 @@ class Deployment(DueWork):
     notified_status = models.CharField(max_length=20, blank=True, default="", db_default="")
     notified_message = models.TextField(blank=True, default="", db_default="")
     notified_outputs = models.JSONField(null=True, blank=True)  # {key: value}; None: none were ever given
+    # Of what reaches people as pull requests: the repositories of "infrastructure" and "workflow", and what was made.
+    delivery = models.JSONField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)  # consecutive steps that the provider did not answer
 
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

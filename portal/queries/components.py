@@ -150,7 +150,7 @@ def supports(version: TemplateVersion | None) -> bool:
 def environments_for(user: User) -> list[Environment]:
     """Deployed environments that take components."""
     rows = environments.visible_to(user).filter(deployed__isnull=False).exclude(latest__kind=DeploymentKind.DELETE)
-    return [row for row in rows.order_by("name") if environments.component_role(row)]
+    return [row for row in rows.order_by("name") if environments.takes_components(row)]
 
 
 def instances_for(user: User, environment: Environment | None = None) -> list[ServiceInstance]:
@@ -165,4 +165,4 @@ def instances_for(user: User, environment: Environment | None = None) -> list[Se
     if environment is not None:
         rows = rows.filter(environment=environment)
     found = rows.order_by("service__name", "position", "name")
-    return [row for row in found if environments.component_role(row.environment)]
+    return [row for row in found if environments.takes_components(row.environment)]

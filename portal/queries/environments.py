@@ -10,6 +10,11 @@ from portal.queries import attempts
 from portal.queries.deployments import HEAVY_OF_TARGETS
 
 
+def takes_components(environment: Environment) -> bool:
+    """Whether components can be deployed into it: by its component role, or by its repository's automation."""
+    return bool(component_role(environment) or environment.provisioning_repository)
+
+
 def component_role(environment: Environment) -> str:
     """The role that components in it are deployed with; "" where it takes none. AWS Proton: it is the switch.
 

@@ -80,6 +80,7 @@ LOOKS: dict[TextChoices, tuple[str, Tone]] = {
     DeploymentPhase.QUEUED: ("clock", "busy"),
     DeploymentPhase.RENDERING: ("file-code", "busy"),
     DeploymentPhase.APPLYING: BUSY,
+    DeploymentPhase.DELIVERING: ("git-pull-request", "busy"),
     DeploymentPhase.ATTENTION: ("hand-stop", "warn"),
     DeploymentPhase.FINISHED: ("flag", "quiet"),
     ServiceStatus.CREATE_IN_PROGRESS: BUSY,

@@ -43,6 +43,7 @@ class RenderedPart:
 class Rendered:
     parts: tuple[RenderedPart, ...]
     command: str
+    workflows: tuple[tuple[str, tuple[DiffLine, ...]], ...] = ()  # path and what is new in it
 
 
 def of_draft(user: User, draft: Draft, document: Document, shape: Shape) -> Rendered:
@@ -108,7 +109,11 @@ def of_update(
             instance=target,
             plan=plan,
         )
-    return Rendered((part_of(str(target), "target", made, hidden),), mask(made.command, hidden))
+    workflows = tuple(
+        (path, tuple(replace(line, text=mask(line.text, hidden)) for line in lines))
+        for path, lines in made.workflows.items()
+    )
+    return Rendered((part_of(str(target), "target", made, hidden),), mask(made.command, hidden), workflows)
 
 
 def part_of(title: str, id: str, preview: Preview, hidden: Iterable[str] = ()) -> RenderedPart:

@@ -7,9 +7,12 @@ is repeated finds what the first one made. An engine never guesses an unclear ou
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from provisioning.outputs import Output, ProvisionedResource
+
+if TYPE_CHECKING:
+    from provisioning.forges.base import PullRequest, Repository
 
 Intent = Literal["apply", "remove", "cancel"]
 
@@ -70,6 +73,14 @@ class Event:
 
 
 @dataclass(frozen=True)
+class SeenPullRequest:
+    """A pull request that an engine opened or looked at, as the forge has it now."""
+
+    repository: "Repository"
+    pull: "PullRequest"
+
+
+@dataclass(frozen=True)
 class Progress:
     """Not done. ``handle`` is handed back on the next call; ``wait`` is in seconds; ``doing`` says what happens."""
 
@@ -78,6 +89,7 @@ class Progress:
     wait: float = 0.0
     events: tuple[Event, ...] = ()
     throttled: bool = False  # nothing happened because the other side asked us to slow down; spends no attempt
+    pull_requests: tuple[SeenPullRequest, ...] = ()  # those of this deployment, as far as this call has seen them
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,7 @@ class Outcome:
     events: tuple[Event, ...] = ()
     unchanged: bool = False  # the provider found nothing to change
     next_action: str = ""  # what a person can do about a failure: "retry", "continue-rollback", "retain", ...
+    pull_requests: tuple[SeenPullRequest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,7 @@ class Unclear:
     reason: str
     handle: str
     events: tuple[Event, ...] = ()
+    pull_requests: tuple[SeenPullRequest, ...] = ()
 
 
 @dataclass(frozen=True)

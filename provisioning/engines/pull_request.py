@@ -11,10 +11,21 @@ given. ``job.files`` go by their paths in the resource's folder (provisioning.re
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from provisioning.engines import pr_handle
-from provisioning.engines.base import NOT_BEGUN, Event, Job, Outcome, Plan, PlannedChange, Progress, Unclear
+from provisioning.engines.base import (
+    NOT_BEGUN,
+    Event,
+    Job,
+    Outcome,
+    Plan,
+    PlannedChange,
+    Progress,
+    SeenPullRequest,
+    Unclear,
+)
 from provisioning.engines.names import pull_request_branch
 from provisioning.engines.pr_folder import NotOurs, TooLittle, changes_of
 from provisioning.engines.pr_handle import Handle
@@ -42,7 +53,8 @@ class PullRequestEngine:
         state = pr_handle.load(handle)
         try:
             repository = repository_of(job)
-            return _Step(job, state, repository, self._forges(repository), self._clock()).step()
+            step = _Step(job, state, repository, self._forges(repository), self._clock())
+            return replace(step.step(), pull_requests=step.pulls)
         except (Moved, Throttled) as error:
             return pr_handle.again(state, error, self._clock())
         except ForgeRefused as error:
@@ -97,6 +109,7 @@ class _Step:
         self.job, self.state, self.repository, self.forge, self.now = job, state, repository, forge, now
         self.branch = pull_request_branch(str(job.settings.get("kind", "")), job.deployment)
         self.events: tuple[Event, ...] = ()
+        self.pulls: tuple[SeenPullRequest, ...] = ()
 
     def step(self) -> Result:
         pull = self.look()
@@ -227,6 +240,7 @@ class _Step:
 
     def seen(self, pull: PullRequest) -> tuple[Event, ...]:
         """What happened to the pull request; each is recorded once, by its id."""
+        self.pulls = (SeenPullRequest(self.repository, pull),)
         events = [self.event("OPENED", pull.opened_at, pull.url)]
         if pull.state == "merged":
             events.append(self.event("MERGED", pull.merged_at, pull.merged_as))

@@ -8,14 +8,26 @@ no ancestor, so the next version joins the squashed commit in.
 Succeeds as soon as the pull request is open. One that a person closed is not opened again until the next version.
 
 ``job.settings``: ``repository`` (provider, name, branch), ``service``, ``template`` and ``version`` (such as "2.1"),
-and ``inputs``, what people may read of the inputs. ``job.files`` go by their paths, all below .github/workflows/.
+and ``inputs``, what people may read of the inputs; ``again`` where somebody asked for a pull request that a person
+closed. ``job.files`` go by their paths, all below .github/workflows/.
 """
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from provisioning.engines import pr_handle
-from provisioning.engines.base import NOT_BEGUN, Event, Job, Outcome, Plan, PlannedChange, Progress, Unclear
+from provisioning.engines.base import (
+    NOT_BEGUN,
+    Event,
+    Job,
+    Outcome,
+    Plan,
+    PlannedChange,
+    Progress,
+    SeenPullRequest,
+    Unclear,
+)
 from provisioning.engines.pr_folder import blob_id
 from provisioning.engines.pr_handle import Handle
 from provisioning.engines.pull_request import MAX_IDENTIFIER, Forges, repository_of
@@ -41,7 +53,8 @@ class WorkflowEngine:
         state = pr_handle.load(handle)
         try:
             repository = repository_of(job)
-            return _Step(job, state, repository, self._forges(repository)).step()
+            step = _Step(job, state, repository, self._forges(repository))
+            return replace(step.step(), pull_requests=step.pulls)
         except (Moved, Throttled) as error:
             return pr_handle.again(state, error, self._clock())
         except ForgeRefused as error:
@@ -85,6 +98,7 @@ class _Step:
         self.files = {} if job.intent == "remove" else dict(job.files)
         self.version = "removed" if job.intent == "remove" else str(job.settings.get("version") or "")
         self.events: tuple[Event, ...] = ()
+        self.pulls: tuple[SeenPullRequest, ...] = ()
         self.base = ""
         self.tip: str | None = None
         self.versions: list[tuple[Commit, Version]] = []  # of the template's branch, newest first; at most two
@@ -138,7 +152,7 @@ class _Step:
             return True
         if newest is None or pull is None or newest.digest != digest_of(self.files):
             return False
-        return pull.state != "closed" or newest.version == self.version
+        return pull.state != "closed" or (newest.version == self.version and not self.job.settings.get("again"))
 
     def write(self, newest: Version | None, pull: PullRequest | None) -> Result:
         """The one commit of this deployment on the template's branch."""
@@ -239,5 +253,6 @@ class _Step:
     def seen(self, pull: PullRequest | None) -> tuple[Event, ...]:
         if pull is None:
             return ()
+        self.pulls = (SeenPullRequest(self.repository, pull),)
         identifier = f"{self.job.deployment}-pull-request-opened"
         return (Event(identifier, pull.opened_at, pull.branch, "PULL_REQUEST_OPENED", pull.url, "Git::PullRequest"),)

@@ -270,7 +270,9 @@ def test_what_is_wrong_is_refused_at_its_field(home, changes, paths):
 
 
 def test_terraform_is_refused_with_a_sentence(home):
-    with pytest.raises(Invalid, match="bucket is provisioned with terraform, which this portal cannot run yet"):
+    with pytest.raises(
+        Invalid, match="bucket is Terraform, which is provisioned by pull requests: give environment home"
+    ):
         made_with(manifest=TERRAFORM)
 
 

@@ -488,6 +488,28 @@ def test_what_a_person_closed_is_not_opened_again_until_the_next_version(bench: 
     assert [pull.state for pull in bench.pulls()] == ["closed", "open"]
 
 
+def test_what_a_person_closed_is_opened_again_when_somebody_asks(bench: Bench) -> None:
+    bench.delivered(bench.workflow_job(1))
+    bench.close(1)
+    job = bench.workflow_job(1)
+    again = bench.delivered(replace(job, settings={**job.settings, "again": True}))
+    assert [out.value for out in again.outputs] == [bench.pulls()[1].url]
+    assert [pull.state for pull in bench.pulls()] == ["closed", "open"]
+    bench.merge(2)
+    assert bench.text(WORKFLOW) == workflow(1)
+
+
+def test_every_answer_brings_the_pull_request_that_it_has_seen(bench: Bench) -> None:
+    waiting = bench.until_waiting(bench.terraform, bench.job())
+    assert isinstance(waiting, Progress)
+    assert [(seen.repository, seen.pull.number) for seen in waiting.pull_requests] == [(bench.repository, 1)]
+    bench.close(1)
+    ended = bench.until_waiting(bench.terraform, bench.job(), waiting.handle)
+    assert [seen.pull.state for seen in ended.pull_requests] == ["closed"]
+    delivered = bench.delivered(bench.workflow_job())
+    assert [(seen.pull.number, seen.pull.state) for seen in delivered.pull_requests] == [(2, "open")]
+
+
 def test_nothing_to_change_opens_nothing(bench: Bench) -> None:
     bench.person.put("main", {WORKFLOW: workflow(1)})
     first = bench.delivered(bench.workflow_job(1))

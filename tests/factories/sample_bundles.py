@@ -30,6 +30,7 @@ LEAST: Mapping[str, Mapping[str, Any]] = {
     "vpc-ecs-environment": {},
     "existing-vpc": ENVIRONMENT_OUTPUTS,
     "load-balanced-fargate-service": {},
+    "fargate-service-with-workflow": {},
     "queue-worker-service": {"image": "public.ecr.aws/docker/library/busybox:stable"},
 }
 MOST: Mapping[tuple[str, int, int], Mapping[str, Any]] = {
@@ -88,7 +89,7 @@ def render_bundle(
     """The CloudFormation template as a deployment would send it. Raises AssertionError on wrong inputs."""
     effective, problems = check_inputs(inputs, input_type(bundle))
     assert problems == ()
-    (part,) = bundle.parts.values()
+    part = bundle.parts["infrastructure" if bundle.kind == "environment" else "instance"]
     if bundle.kind == "environment":
         context = environment_context(name=name, inputs=effective)
     else:

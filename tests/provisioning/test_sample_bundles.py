@@ -49,7 +49,7 @@ def test_a_sample_with_all_inputs_is_lint_clean(name, major, minor):
 
 
 def test_minor_versions_accept_the_specs_of_their_predecessors():
-    for name in ("vpc-ecs-environment", "load-balanced-fargate-service"):
+    for name in ("vpc-ecs-environment", "load-balanced-fargate-service", "fargate-service-with-workflow"):
         assert compatible(sample_bundle(name, 1, 0).schema, sample_bundle(name, 1, 1).schema) == ()
 
 
@@ -106,5 +106,7 @@ def test_cloudformation_creates_environments_and_services_from_the_samples(aws, 
         "load10": {"Url", "ServiceArn", "LogGroup"},
         "load11": {"Url", "ServiceArn", "LogGroup"},
         "load20": {"Url", "ServiceArn", "LogGroup", "OnCall"},
+        "fargate10": {"Url", "ServiceArn", "LogGroup"},
+        "fargate11": {"Url", "ServiceArn", "LogGroup"},
         "queue10": {"QueueUrl", "QueueArn", "FailuresQueueUrl", "LogGroup"},
     }

@@ -141,6 +141,6 @@ def test_the_dashboard_costs_the_same_for_any_length(client, admin, simulated, c
     for number in range(count):
         rows.service(f"web-{number}", by=admin, of=of, spec=rows.service_spec("home", "dev"))
     client.get("/")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         assert len(names(client.get("/"))) == count + 1
     assert Service.objects.count() == count

@@ -11,6 +11,7 @@ from provisioning.formats import FORMATS
 from provisioning.masking import is_secret
 from provisioning.problems import pointer
 from provisioning.schema import MISSING, Property
+from provisioning.secret_references import is_reference
 
 RADIO_LIMIT = 4  # choices that are shown at once; more are a list to open
 SEARCH_LIMIT = 10  # choices that fit into a list to open; more can be searched by typing
@@ -92,7 +93,8 @@ def example_of(prop: Property) -> str:
 
 def _help(prop: Property) -> str:
     example = example_of(prop)
-    parts = [prop.description.strip(), constraint(prop), f"Example: {example}" if example else ""]
+    reference = "The name of a secret in AWS Secrets Manager, not its value." if is_reference(prop) else ""
+    parts = [prop.description.strip(), reference, constraint(prop), f"Example: {example}" if example else ""]
     return " ".join(part if part.endswith((".", "!", "?", ":")) or part.startswith("Example") else f"{part}."
                     for part in parts if part)  # fmt: skip
 

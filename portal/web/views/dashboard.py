@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from portal.actions import resources
 from portal.models import Team, Template
-from portal.queries import accounts, components, usage
+from portal.queries import accounts, components, fleet, usage
 from portal.queries.resources import missing_since
 from portal.queries.usage import UsageFilters
 from portal.web import usage as words
@@ -44,6 +44,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "counts": counts,
         "component_counts": components.counts(),
+        "pull_request_counts": fleet.counts(request.user),
         "figures": words.figures(counts, filters),
         "page_obj": Paginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("page")),
         "account_names": names,

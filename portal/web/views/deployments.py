@@ -16,7 +16,7 @@ from portal.enums import DeploymentKind, DeploymentPhase, DeploymentStatus, Depl
 from portal.errors import Conflict, Invalid
 from portal.models import Deployment, DeploymentEvent
 from portal.queries import deployments as queries
-from portal.queries import sensitive
+from portal.queries import fleet, sensitive
 from portal.web.forms.document import Shape, parse
 from portal.web.page import done, page
 from portal.web.previews import secret_values
@@ -25,7 +25,13 @@ from provisioning.masking import HIDDEN, mask
 
 PER_PAGE = 50
 SHOWN_LOG = 200_000  # characters of a log that a page starts with
-PHASES = (DeploymentPhase.QUEUED, DeploymentPhase.RENDERING, DeploymentPhase.APPLYING, DeploymentPhase.FINISHED)
+PHASES = (
+    DeploymentPhase.QUEUED,
+    DeploymentPhase.RENDERING,
+    DeploymentPhase.APPLYING,
+    DeploymentPhase.DELIVERING,
+    DeploymentPhase.FINISHED,
+)
 
 
 @require_GET
@@ -61,7 +67,9 @@ def target_url(deployment: Deployment) -> str:
 def steps(deployment: Deployment) -> list[dict[str, str]]:
     """The phases as steps: done, current, failed or later. What failed in a phase stopped there."""
     phase = DeploymentPhase(deployment.phase)
-    phase = DeploymentPhase.APPLYING if phase == DeploymentPhase.ATTENTION else phase
+    if phase == DeploymentPhase.ATTENTION:
+        handed_over = "made" in (deployment.delivery or {})
+        phase = DeploymentPhase.DELIVERING if handed_over else DeploymentPhase.APPLYING
     at = PHASES.index(phase)
     failed = deployment.status in {DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED}
     removing = deployment.kind == DeploymentKind.DELETE
@@ -69,7 +77,11 @@ def steps(deployment: Deployment) -> list[dict[str, str]]:
         DeploymentPhase.APPLYING: "Removing" if removing else "Applying",
         DeploymentPhase.FINISHED: "Failed" if failed else "Finished",
     }
-    shown = [each for each in PHASES if not (removing and each == DeploymentPhase.RENDERING)]
+    delivery = deployment.delivery or {}
+    absent = {DeploymentPhase.RENDERING} if removing else set()
+    if deployment.engine == "workflow" or not delivery.get("workflow"):
+        absent.add(DeploymentPhase.DELIVERING)
+    shown = [each for each in PHASES if each not in absent]
     made = []
     for each in shown:
         order = PHASES.index(each)
@@ -128,6 +140,8 @@ def _context(request: HttpRequest, found: Deployment) -> dict[str, Any]:
         "outputs": list(found.outputs.all()),
         "resources": list(found.provisioned_resources.all()),
         "touched": _touched(events),
+        "pulls": fleet.of_deployment(found),
+        "self_managed": found.engine == "pull-request",
         "may_retry": is_last and ended_badly,
         "edit_url": edit_url if is_last and ended_badly else "",
         "may_cancel": found.status == DeploymentStatus.IN_PROGRESS and found.kind == DeploymentKind.UPDATE,

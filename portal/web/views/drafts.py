@@ -17,6 +17,7 @@ from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
 from portal.models import Draft, Environment, EnvironmentAccountConnection, Service, User
 from portal.queries import environments
 from portal.queries import templates as template_queries
+from portal.web import secret_references
 from portal.web.forms import document as documents
 from portal.web.forms import sections as drawing
 from portal.web.forms.details import Details, EnvironmentDetails, ServiceDetails, as_data
@@ -171,7 +172,7 @@ def _after_inputs(request: HttpRequest, draft: Draft, shape: Shape, document: Do
         return done(request, "draft-details", draft.pk)
     if "_yaml" in request.POST:
         return done(request, reverse("draft-inputs", args=[draft.pk]) + "?mode=yaml")
-    problems = _open_problems(document, shape)
+    problems = [*_open_problems(document, shape), *secret_references.problems_of(document, shape)]
     if errors(problems):
         return _inputs_page(request, draft, shape, document, problems, status=422)
     return done(request, "draft-review", draft.pk)
@@ -258,6 +259,7 @@ def draft_field(request: HttpRequest, id: UUID) -> HttpResponse:
     document = documents.posted(request.POST, shape, document or documents.blank(shape))
     found, _ = _keep(request.user, found, shape, document)
     problems = [problem for problem in _open_problems(document, shape) if problem.path == path]
+    problems += secret_references.problems_of(document, shape, below=path)
     sections = _sections(request.user, shape, document, problems)
     return field_answer(request, field_at(sections, path), found, found.pk)
 
@@ -378,6 +380,9 @@ def draft_submit(request: HttpRequest, id: UUID) -> HttpResponse:
     }
     whole = documents.with_values(document, typed) if typed else document
     problems = documents.problems_of(whole, shape)
+    missing = errors(secret_references.problems_of(whole, shape))
+    if missing:
+        return _review_page(request, found, shape, document, missing, status=422)
     if errors(problems):
         secret = [problem for problem in problems if shape.is_secret(problem.path)]
         return _review_page(request, found, shape, document, secret, status=422)

@@ -12,7 +12,7 @@ from portal.actions import environments as actions
 from portal.enums import DeploymentStatus, DeploymentUpdateType, Role, TemplateKind
 from portal.errors import Invalid
 from portal.models import Environment, Team
-from portal.queries import deployments, usage
+from portal.queries import deployments, fleet, usage
 from portal.queries import environments as queries
 from portal.queries.distances import distance_of, distances_of
 from portal.web.forms.details import EnvironmentEdit
@@ -59,6 +59,8 @@ def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
     return {
         "environment": found,
         "target": found,
+        "versions": fleet.versions_of(found),
+        "pulls": fleet.pull_requests_of(found),
         "distance": distance_of(found, found.template),
         "outputs": deployments.outputs_of(found),
         "resources": deployments.resources_of(found),
@@ -67,6 +69,7 @@ def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
         "instances": found.instances.select_related("service", "latest", "version__template"),
         "components": found.components.select_related("latest", "instance__service"),
         "component_role": queries.component_role(found),
+        "takes_components": queries.takes_components(found),
         "ask_component": "" if request.user.is_platform else "a platform engineer",
         "blockers": queries.blockers_of_deletion(found),
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import access
 from portal.actions import deployments as deployment_actions
 from portal.actions import instances as actions
-from portal.queries import components, deployments, usage
+from portal.queries import components, deployments, fleet, usage
 from portal.queries.distances import distance_of
 from portal.web.page import done, page
 from portal.web.views import updates
@@ -23,6 +23,8 @@ def instance(request: HttpRequest, name: str, instance: str) -> HttpResponse:
         "instance": found,
         "service": found.service,
         "target": found,
+        "versions": fleet.versions_of(found),
+        "pulls": fleet.pull_requests_of(found),
         "distance": distance_of(found, found.service.template),
         "outputs": deployments.outputs_of(found),
         "resources": deployments.resources_of(found),

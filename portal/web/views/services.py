@@ -15,7 +15,7 @@ from portal.actions.instances import default_version
 from portal.enums import Role, ServiceStatus, Staleness, TemplateKind
 from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
 from portal.models import Service, ServiceInstance, Team, User
-from portal.queries import components, deployments, environments
+from portal.queries import components, deployments, environments, fleet
 from portal.queries import services as queries
 from portal.queries.distances import Distance, distances_of
 from portal.web.forms import document as documents
@@ -80,6 +80,8 @@ def service(request: HttpRequest, name: str) -> HttpResponse:
         "instances": [(instance, distances[instance.arn], attached.get(instance.pk)) for instance in instances],
         "pipeline": pipeline,
         "pipeline_distance": distances[pipeline.arn] if pipeline else None,
+        "pulls": fleet.pull_requests_of(pipeline) if pipeline else [],
+        "versions": fleet.versions_of(pipeline) if pipeline else None,
         "pipeline_outputs": deployments.outputs_of(pipeline) if pipeline else [],
         "pipeline_history": deployments.history_of(pipeline)[:5] if pipeline else [],
         "change": change,

@@ -14,6 +14,7 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.models import Environment, ServiceInstance, ServicePipeline, TemplateVersion, User
 from portal.queries import templates as template_queries
 from portal.queries.distances import distance_of
+from portal.web import secret_references
 from portal.web.forms import document as documents
 from portal.web.forms.document import Document, Shape
 from portal.web.forms.spec import Field, Posted, changes, edit, fields, flat, read, summary
@@ -151,12 +152,13 @@ def update(request: HttpRequest, target: Target, deploy: Deploy, urls: dict[str,
         return _page(request, asked, edit(document, *pressed, asked.shape.find), urls)
     if path := request.GET.get("check"):
         problems = [problem for problem in asked.problems(document) if problem.path == path]
+        problems += secret_references.problems_of(document, asked.shape, below=path)
         found = [field for field in flat(asked.drawn(document, problems)) if field.pointer == path]
         return field_answer(request, found[:1], None, None)
     if "_preview" in request.POST or "_plan" in request.POST:
         rendered = _rendered(asked, document, plan="_plan" in request.POST)
         return _page(request, asked, document, urls, rendered=rendered, partial="changes")
-    problems = asked.problems(document)
+    problems = [*asked.problems(document), *secret_references.problems_of(document, asked.shape, below=asked.prefix)]
     if errors(problems):
         return _page(request, asked, document, urls, problems, status=422)
     return _deploy(request, asked, document, deploy, urls)

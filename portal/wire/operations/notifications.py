@@ -7,7 +7,7 @@ from portal import access
 from portal.actions import notifications as actions
 from portal.enums import Role
 from portal.errors import NotFound
-from portal.models import Environment, ServiceInstance, ServicePipeline
+from portal.models import Component, Environment, ServiceInstance, ServicePipeline
 from portal.wire.registry import Caller, operation
 from provisioning.outputs import Output
 
@@ -23,7 +23,7 @@ def notify_resource_deployment_status_change(
     status_message: str = "",
 ) -> Mapping[str, Any]:
     target = access.by_arn(caller.user, resource_arn, write=True)
-    if not isinstance(target, Environment | ServiceInstance | ServicePipeline):
+    if not isinstance(target, Environment | ServiceInstance | ServicePipeline | Component):
         raise NotFound(f"{resource_arn} is nothing that is deployed")
     actions.notify(
         by=caller.user,
