@@ -11,7 +11,6 @@ from portal.enums import Role
 from portal.errors import Forbidden, Invalid
 from portal.models import AccountSettings, AwsAccount, User
 from provisioning.problems import Problem
-from provisioning.problems import Problem
 
 
 def name_account(*, by: User, account_id: str, name: str) -> AwsAccount:
