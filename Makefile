@@ -49,6 +49,11 @@ tests/github/node_modules/description.stamp: tests/github/package-lock.json test
 	@bin/github-description
 	@touch $@
 
+tests/wire/js/node_modules/packages.stamp: tests/wire/js/package-lock.json tests/wire/js/package.json tests/wire/js/.npmrc
+	@echo "set-up: the AWS SDK for JavaScript, for the tests"
+	@bin/npm ci --prefix tests/wire/js --silent --no-progress
+	@touch $@
+
 staticfiles/assets.stamp: static/node_modules/packages.stamp $(OWN_ASSETS) .venv/run.stamp
 	@$(TOOLING) $(PYTHON) manage.py vendor_static
 	@$(TOOLING) $(PYTHON) manage.py collectstatic --noinput --clear --verbosity 0
@@ -60,7 +65,7 @@ browser:
 sandbox:
 	@bin/find-bubblewrap
 
-test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp tests/github/node_modules/description.stamp browser sandbox
+test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp tests/github/node_modules/description.stamp tests/wire/js/node_modules/packages.stamp browser sandbox
 	@CHROMIUM="$$(bin/find-chromium)" $(PYTHON) -m pytest $(PYTEST_ARGS) tests
 	@echo 'Again on PostgreSQL: the tests that use the database'
 	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest $(PYTEST_ARGS) $(DATABASE_TESTS)

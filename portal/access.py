@@ -19,6 +19,7 @@ from portal.models import (
     Draft,
     Environment,
     EnvironmentAccountConnection,
+    Repository,
     Service,
     ServiceInstance,
     ServicePipeline,
@@ -27,7 +28,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
-from portal.queries import components, connections, deployments, environments, services
+from portal.queries import components, connections, deployments, environments, repositories, services
 from portal.queries.rights import (
     may_change,
     may_use_components,
@@ -49,6 +50,7 @@ __all__ = [
     "may_change",
     "may_use_components",
     "may_use_drafts",
+    "repository",
     "require",
     "require_components",
     "service",
@@ -114,6 +116,11 @@ def service_pipeline(user: User, service_name: str, *, write: bool = False) -> S
 def component(user: User, name: str, *, write: bool = False) -> Component:
     found = components.visible_to(user).defer(None).filter(name=name).first()
     return _checked(user, found, f"component {name} does not exist", write)
+
+
+def repository(user: User, provider: str, name: str, *, write: bool = False) -> Repository:
+    found = repositories.visible_to(user).filter(provider=provider.upper(), name=name).first()
+    return _checked(user, found, f"the repository {name} is not linked", write)
 
 
 def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:
@@ -197,4 +204,5 @@ _BY_KIND: dict[str, Callable[..., Any]] = {
     "service_pipeline": service_pipeline,
     "deployment": deployment,
     "component": component,
+    "repository": repository,
 }

@@ -9,6 +9,8 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import logs, production
+from provisioning.forges import names as forge_names
+from provisioning.forges.errors import ForgeRefused
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -259,6 +261,20 @@ WIRE_RATE = env_number("WIRE_RATE", 200)  # calls a second of one access key, in
 WIRE_BURST = env_number("WIRE_BURST", 400)  # calls that it may make at once
 AUDIT_EXPORT = Path(os.environ.get("AUDIT_EXPORT") or DATA_DIR / "audit")  # where the ends of the audit chain are noted
 MAX_STEP_FAILURES = int(env_number("MAX_STEP_FAILURES", 20))  # then a deployment asks for attention
+
+# Repositories. A GitHub App is asked first; a person's token is the fallback where no App can be had.
+GITHUB_API_URL = os.environ.get("GITHUB_API_URL", "").rstrip("/") or "https://api.github.com"
+GITHUB_APP_ID = os.environ.get("GITHUB_APP_ID", "")
+GITHUB_APP_PRIVATE_KEY = os.environ.get("GITHUB_APP_PRIVATE_KEY", "").replace("\\n", "\n")
+GITHUB_TOKEN = os.environ.get("GITHUB_TOKEN", "")
+GITHUB_WORKFLOWS = env_flag("GITHUB_WORKFLOWS", False)  # whether the App's tokens may write workflow files
+GITHUB_WEBHOOK_SECRETS = env_list("GITHUB_WEBHOOK_SECRET", "")  # each of them is good: a new one beside the old one
+if bool(GITHUB_APP_ID) != bool(GITHUB_APP_PRIVATE_KEY):
+    raise ImproperlyConfigured("A GitHub App needs GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY (see .env.example)")
+try:
+    forge_names.base_url(GITHUB_API_URL)
+except ForgeRefused as error:
+    raise ImproperlyConfigured(f"GITHUB_API_URL={GITHUB_API_URL}: {error.advice} (see .env.example)") from None
 
 LOGGING = logs.configuration(
     json=PRODUCTION and not logs.for_people(), level=os.environ.get("LOG_LEVEL", "INFO").upper()

@@ -24,6 +24,13 @@ def drive_service_change(change_id: str) -> None:
     service_changes.drive(change_id)
 
 
+@shared_task(acks_late=True, ignore_result=True)
+def look_at_pull_request(row_id: int) -> None:
+    from portal.actions import pull_requests
+
+    pull_requests.look_if_due(row_id)
+
+
 @shared_task(ignore_result=True)
 def reconcile() -> None:
     from portal import poller

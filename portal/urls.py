@@ -4,5 +4,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("portal.wire.urls")),
+    path("", include("portal.webhooks.urls")),
     path("", include("portal.web.urls")),
 ]

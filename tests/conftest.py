@@ -34,3 +34,12 @@ def simulated(settings):
 def quick_passwords(settings):
     """Hashing that is slow on purpose would be most of the suite's time."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def local_forge(settings, tmp_path):
+    """Repositories of provider GITHUB are on this machine, as in `make run`."""
+    from tests.factories import forges
+
+    with forges.local(settings, tmp_path) as forge:
+        yield forge

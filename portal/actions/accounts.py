@@ -1,13 +1,16 @@
 """AWS accounts and the management account's settings."""
 
+from collections.abc import Mapping
+
 from django.conf import settings
 from django.db import transaction
 
-from portal.actions import audit
+from portal.actions import audit, repositories
 from portal.actions.roles import require_account_id, require_roles
 from portal.enums import Role
-from portal.errors import Forbidden
+from portal.errors import Forbidden, Invalid
 from portal.models import AccountSettings, AwsAccount, User
+from provisioning.problems import Problem
 
 
 def name_account(*, by: User, account_id: str, name: str) -> AwsAccount:
@@ -26,10 +29,13 @@ def update_settings(
     by: User,
     pipeline_service_role_arn: str | None = None,
     pipeline_codebuild_role_arn: str | None = None,
+    pipeline_provisioning_repository: Mapping[str, str] | None = None,
+    delete_pipeline_provisioning_repository: bool = False,
     developers_use_components: bool | None = None,
 ) -> AccountSettings:
-    """Roles that pipelines are provisioned with, in the management account, and whether developers may use components.
-    "" clears a role, None leaves a member as it is."""
+    """What pipelines are provisioned with: roles of the management account, or the {provider, name, branch} of a linked
+    repository; and whether developers may use components. "" clears a role, the flag the repository; None leaves a
+    member as it is."""
     if not by.at_least(Role.ADMIN):
         raise Forbidden("Settings are changed by admins. Ask an admin.")
     wanted = {
@@ -37,12 +43,20 @@ def update_settings(
         "pipeline_codebuild_role_arn": pipeline_codebuild_role_arn,
     }
     require_roles({name: arn or "" for name, arn in wanted.items()}, settings.PORTAL_ACCOUNT_ID)
+    if pipeline_provisioning_repository is not None and delete_pipeline_provisioning_repository:
+        message = "Either give a repository for pipelines or delete it, not both."
+        raise Invalid(message, [Problem("/repository", message)])
     with transaction.atomic():
         row = AccountSettings.get()
         for name, value in wanted.items():
             if value is not None:
                 setattr(row, name, value)
-        detail = {}
+        detail: dict[str, object] = {}
+        if delete_pipeline_provisioning_repository:
+            row.pipeline_provisioning_repository, detail["repository"] = None, ""
+        elif pipeline_provisioning_repository is not None:
+            chosen = repositories.linked(pipeline_provisioning_repository, "/repository")
+            row.pipeline_provisioning_repository, detail["repository"] = chosen, chosen["name"]
         if developers_use_components is not None and developers_use_components != row.developers_use_components:
             row.developers_use_components = detail["developers_use_components"] = developers_use_components
         row.save()

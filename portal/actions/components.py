@@ -12,6 +12,7 @@ from portal.actions.instances import locked_service
 from portal.actions.names import check_name, check_texts, unless_taken
 from portal.actions.places import no_component_role
 from portal.actions.starting import require_not_going, require_quiet, start, start_removal
+from portal.actions.tags import checked
 from portal.actions.targets import engine_for
 from portal.enums import DeploymentKind, DeploymentUpdateType
 from portal.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
@@ -56,17 +57,14 @@ def create(
     """Make a component and start its first deployment, on its own in an environment or attached to an instance.
 
     ``service_spec`` is a ServiceSpec with an entry of the instance, whose inputs the template reads; without one it
-    reads those that the instance runs with. A repeat with the same ``client_token`` returns what the first call made.
+    reads those that the instance runs with. It inherits the tags of the instance, or else of the environment, and
+    ``tags`` come on top. ``client_token`` is kept to be shown.
     Raises Invalid with every problem of the texts, NotFound, Conflict (a name that is taken, an instance that has a
     component or is busy), Forbidden, QuotaExceeded.
     """
     require_components(by)
     if not by.is_platform and not instance_name:
         raise Forbidden("On their own in an environment, components are made by platform engineers. Ask one of them.")
-    made = Component.objects.filter(name=name, last_client_request_token=client_token).first() if client_token else None
-    if made is not None:
-        require_change(by, made)
-        return made
     check_name(name, "component")
     check_texts(description=description)
     _check_pair(service_name, instance_name)
@@ -83,7 +81,7 @@ def create(
             environment=environment,
             manifest=manifest,
             last_client_request_token=client_token,
-            tags=tags or {},
+            tags=checked({**(instance or environment).tags, **(tags or {})}),
             created_by=by,
         )
         engine_for(component, None)
@@ -131,8 +129,6 @@ def update(
         instance = _attachable(by, service_name or "", instance_name, component) if instance_name else None
         locked = _locked(component)
         require_change(by, locked)
-        if client_token and client_token == locked.last_client_request_token:
-            return locked
         if client_token:
             locked.last_client_request_token = client_token
         if description is not None:

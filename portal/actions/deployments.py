@@ -122,6 +122,7 @@ def resolve_attention(*, by: User, deployment: Deployment, decision: str, reason
 EMPTIED: dict[str, Any] = {
     "spec": "",
     "inputs": {},
+    "template_file": "",
     "context": {},
     "rendered": {},
     "initial_state": {},

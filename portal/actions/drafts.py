@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from portal.actions import environments, services
+from portal.actions import environments, repositories, services
 from portal.actions.places import CONNECTION
 from portal.enums import TemplateKind
 from portal.errors import Forbidden, Invalid, NotFound
@@ -106,6 +106,7 @@ def _make(by: User, draft: Draft, spec: str) -> Environment | Service:
             account_id=str(details.get("account_id", "")),
             proton_service_role_arn=str(details.get("proton_service_role_arn", "")),
             component_role_arn=str(details.get("component_role_arn", "")),
+            provisioning_repository=repositories.chosen(details),
             codebuild_role_arn=str(details.get("codebuild_role_arn", "")),
             connection=_connection(by, details),
         )

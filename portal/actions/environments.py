@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from portal import arns, quotas
-from portal.actions import audit, specs, versions
+from portal.actions import audit, repositories, specs, versions
 from portal.actions.names import check_name, check_texts, unless_taken
 from portal.actions.places import CONNECTION
 from portal.actions.roles import require_account_id, require_roles
@@ -101,14 +101,16 @@ def create(
     proton_service_role_arn: str = "",
     codebuild_role_arn: str = "",
     component_role_arn: str = "",
+    provisioning_repository: Mapping[str, str] | None = None,
     connection: EnvironmentAccountConnection | None = None,
     tags: dict[str, str] | None = None,
 ) -> Environment:
     """Make an environment and start its first deployment.
 
     ``spec`` is an EnvironmentSpec as YAML. Without ``minor`` the recommended one. Another account is entered through
-    a ``connection`` for this name, and then by its roles only. Raises Invalid with every problem,
-    Conflict when the name is taken, QuotaExceeded.
+    a ``connection`` for this name, and then by its roles only. ``provisioning_repository`` is {provider, name, branch}
+    of a linked one, and goes with neither. Raises Invalid with every problem, Conflict when the name is taken,
+    QuotaExceeded.
     """
     _only_platform(by)
     check_name(name, "environment")
@@ -123,6 +125,8 @@ def create(
     with transaction.atomic():
         if Environment.objects.count() >= quotas.ENVIRONMENTS:
             raise QuotaExceeded(f"There are {quotas.ENVIRONMENTS} environments already: delete one first.")
+        entered = bool(proton_service_role_arn or codebuild_role_arn or connection)
+        repository = repositories.of_environment(provisioning_repository, None, entered=entered, is_new=True)
         environment = unless_taken(
             lambda: Environment.objects.create(
                 name=name,
@@ -134,6 +138,7 @@ def create(
                 region=settings.PORTAL_REGION,
                 connection=_still_in_force(connection, name) if connection else None,
                 **roles,
+                provisioning_repository=repository,
                 tags=tags or {},
                 created_by=by,
             ),
@@ -157,6 +162,7 @@ def update(
     proton_service_role_arn: str | None = None,
     codebuild_role_arn: str | None = None,
     component_role_arn: str | None = None,
+    provisioning_repository: Mapping[str, str] | None = None,
     connection: EnvironmentAccountConnection | None = None,
 ) -> Environment:
     """Deploy another spec or version, or with NONE change the details only. None leaves a member as it is.
@@ -170,6 +176,9 @@ def update(
     deploys = DeploymentUpdateType(deployment_type) != DeploymentUpdateType.NONE
     with transaction.atomic():
         locked = _locked(environment)
+        entered = bool(proton_service_role_arn or codebuild_role_arn or connection)
+        present = locked.provisioning_repository
+        repositories.of_environment(provisioning_repository, present, entered=entered, is_new=False)
         _set_details(locked, description, team)
         roles = dict(zip(ROLES, (proton_service_role_arn, codebuild_role_arn, component_role_arn), strict=True))
         _set_entry(locked, roles, connection)

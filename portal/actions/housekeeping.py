@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from portal.actions import replies, sealing, session_keys
+from portal.actions import deliveries, pull_requests, replies, sealing, session_keys
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 60
@@ -12,6 +12,8 @@ CHORES: tuple[Callable[[], object], ...] = (
     sealing.export_head,
     session_keys.delete_expired,
     replies.delete_old,
+    pull_requests.look_at_due,
+    deliveries.delete_old,
 )
 
 

@@ -1,14 +1,17 @@
-"""Demo people, their teams and access keys, and the sample templates. Made by `make run` only."""
+"""Demo people, their teams and access keys, the sample templates and repository. Made by `make run` only."""
 
 import time
 
 from django.conf import settings
 
-from portal.actions import people, registrations, templates
+from portal import forges
+from portal.actions import people, registrations, repositories, templates
+from portal.embedded import sample_app
 from portal.embedded.profiles import PEOPLE, AccessKeyPair
 from portal.embedded.samples import SAMPLES, Sample, pack_sample
 from portal.enums import Role, TemplateVersionStatus
-from portal.models import AccessKey, AwsAccount, Team, Template, TemplateVersion, User
+from portal.errors import PortalError
+from portal.models import AccessKey, AwsAccount, Repository, Team, Template, TemplateVersion, User
 from portal.secrets import decrypt, place_of
 
 TEAMS = {"platform": "Looks after the platform", "payments": "Takes the money"}
@@ -71,6 +74,18 @@ def _register(admin: User, template: Template, sample: Sample) -> None:
             compatible=sample.compatible,
         )
         templates.publish_version(by=admin, version=version)
+
+
+def make_repository(platform: User) -> str:
+    """The sample repository in the forge of this machine, linked; "" when it is there. Else why there is none: it is
+    made at GitHub where that is set up, and without git there is no forge."""
+    if Repository.objects.filter(name=sample_app.NAME).exists() or forges.local_forge() is None:
+        return ""
+    try:
+        repositories.create_local(by=platform, name=sample_app.NAME, files=sample_app.FILES)
+    except PortalError as refusal:
+        return f"There is no sample repository: {refusal.message}"
+    return ""
 
 
 def wait_for_registrations(until: float) -> None:

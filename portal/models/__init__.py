@@ -12,7 +12,7 @@ from portal.models.environments import Environment
 from portal.models.identity import ExternalIdentity, RecoveryCode, SignInThrottle, Totp
 from portal.models.keys import AccessKey, SessionKey
 from portal.models.people import Team, User
-from portal.models.repositories import PullRequest, Repository
+from portal.models.repositories import PullRequest, Repository, WebhookDelivery
 from portal.models.services import Service, ServiceChange, ServiceInstance, ServicePipeline
 from portal.models.templates import CompatibleEnvironment, Template, TemplateMajor, TemplateVersion
 from portal.models.usage import UsageRecord
@@ -52,5 +52,6 @@ __all__ = [
     "Totp",
     "UsageRecord",
     "User",
+    "WebhookDelivery",
     "WireReply",
 ]

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from portal import arns
 from portal.enums import RepositoryProvider
@@ -39,6 +40,14 @@ class Repository(models.Model):
         return self.name
 
     @property
+    def owner(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def short_name(self) -> str:
+        return self.name.partition("/")[2]
+
+    @property
     def arn(self) -> str:
         return arns.repository(self.provider, self.name)
 
@@ -67,6 +76,8 @@ class PullRequest(models.Model):
     merged_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(auto_now=True)
+    look_at = models.DateTimeField(null=True, blank=True, db_index=True)  # when to ask the forge again
+    looks = models.PositiveIntegerField(default=0, db_default=0)  # a look that was overtaken writes nothing
 
     class Meta:
         ordering = ["-opened_at", "-id"]
@@ -77,3 +88,31 @@ class PullRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repository}#{self.number}"
+
+
+class WebhookDelivery(models.Model):
+    """A delivery that a forge signed, for a linked repository. Its contents are not kept: it is a hint to ask there."""
+
+    source = models.CharField(max_length=20)  # "github"
+    delivery_id = models.CharField(max_length=100)
+    event = models.CharField(max_length=50)
+    repository = models.CharField(max_length=100)
+    number = models.PositiveIntegerField(null=True, blank=True)  # of the pull request that it is about
+    body_hash = models.CharField(max_length=64)  # SHA-256: the id is not signed, so a replay may have another one
+    received_at = models.DateTimeField(db_default=Now())
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-received_at", "-id"]
+        verbose_name_plural = "webhook deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["source", "delivery_id"], name="delivery_is_taken_once"),
+            models.UniqueConstraint(fields=["source", "body_hash"], name="delivery_body_is_taken_once"),
+        ]
+        indexes = [
+            models.Index(fields=["received_at"], name="delivery_by_time"),
+            models.Index(fields=["repository", "-received_at"], name="delivery_by_repository"),
+        ]
+
+    def __str__(self) -> str:
+        return self.delivery_id

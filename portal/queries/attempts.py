@@ -9,12 +9,8 @@ from portal.enums import Staleness, TemplateVersionStatus
 from portal.models import ServiceChange, TemplateVersion
 
 
-def columns(prefix: str = "") -> dict[str, Any]:
-    """Expressions for ``values()``, of the target itself or of the one behind ``prefix`` (such as ``pipeline__``).
-
-    AWS Proton: a target that was never deployed shows the version that was attempted, and a success has the time at
-    which its attempt started. None where there was no attempt, or no success.
-    """
+def progress(prefix: str = "") -> dict[str, Any]:
+    """The expressions of ``columns`` without the version, for what has none."""
     return {
         "status": F(f"{prefix}latest__status"),
         "status_message": F(f"{prefix}latest__status_message"),
@@ -22,6 +18,17 @@ def columns(prefix: str = "") -> dict[str, Any]:
         "attempted_at": F(f"{prefix}latest__created_at"),
         "succeeded_id": F(f"{prefix}deployed_id"),
         "succeeded_at": F(f"{prefix}deployed__created_at"),
+    }
+
+
+def columns(prefix: str = "") -> dict[str, Any]:
+    """Expressions for ``values()``, of the target itself or of the one behind ``prefix`` (such as ``pipeline__``).
+
+    AWS Proton: a target that was never deployed shows the version that was attempted, and a success has the time at
+    which its attempt started. None where there was no attempt, or no success.
+    """
+    return {
+        **progress(prefix),
         "major": Coalesce(F(f"{prefix}version__major"), F(f"{prefix}latest__template_major")),
         "minor": Coalesce(F(f"{prefix}version__minor"), F(f"{prefix}latest__template_minor")),
     }

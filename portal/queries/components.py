@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from portal.enums import ComponentSource, DeploymentKind
 from portal.models import Component, Deployment, Environment, Service, ServiceInstance, TemplateVersion, User
-from portal.queries import deployments, environments
+from portal.queries import attempts, deployments, environments
 from portal.queries.usage import FAILED
 
 _HEAVY = ("template_file", "manifest", "spec")
@@ -22,9 +22,34 @@ def visible_to(user: User) -> QuerySet[Component]:
     return rows if user.is_authenticated and user.is_active else rows.none()
 
 
+_SHOWN = ("arn", "name", "created_at", "last_modified_at")
+_SHOWN_EXPRESSIONS = {
+    "environment_name": F("environment__name"),
+    "service_name": F("instance__service__name"),
+    "instance_name": F("instance__name"),
+    **attempts.progress(),
+}
+
+
+def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
+    """What the wire shows of components, as dictionaries, in one query; ``whole`` is for a single one."""
+    rows = Component.objects.all() if user.is_authenticated and user.is_active else Component.objects.none()
+    more = ("description", "spec", "last_client_request_token") if whole else ()
+    return rows.values(*_SHOWN, *more, **_SHOWN_EXPRESSIONS)
+
+
 def filtered(
     user: User, *, environment_name: str = "", service_name: str = "", instance_name: str = ""
 ) -> QuerySet[Component]:
+    """Those that this person sees, narrowed."""
+    return narrowed(
+        visible_to(user), environment_name=environment_name, service_name=service_name, instance_name=instance_name
+    )
+
+
+def narrowed(
+    rows: QuerySet[Any], *, environment_name: str = "", service_name: str = "", instance_name: str = ""
+) -> QuerySet[Any]:
     """AWS Proton: those of an environment, attached to its instances or not; of a service; of one instance. Names that
     nothing has give an empty list."""
     wanted = {
@@ -32,7 +57,7 @@ def filtered(
         "instance__service__name": service_name,
         "instance__name": instance_name,
     }
-    return visible_to(user).filter(**{column: value for column, value in wanted.items() if value})
+    return rows.filter(**{column: value for column, value in wanted.items() if value})
 
 
 def attached_to(instance: ServiceInstance) -> Component | None:

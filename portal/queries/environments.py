@@ -52,7 +52,7 @@ def blockers_of_deletion(environment: Environment) -> list[str]:
     return reasons
 
 
-_SHOWN = ("arn", "name", "description", "created_at", "target_account_id", "proton_service_role_arn")
+_SHOWN = ("arn", "name", "description", "created_at", "target_account_id", "proton_service_role_arn", "connection_id")
 _SHOWN_EXPRESSIONS = {
     "template_name": F("template__name"),
     "provisioning": F("template__provisioning"),

@@ -4,11 +4,24 @@ from typing import Any
 
 from django.conf import settings
 
-from portal.models import Component, Environment, Service, ServiceInstance, Template, TemplateVersion
+from portal.models import (
+    Component,
+    Environment,
+    EnvironmentAccountConnection,
+    Service,
+    ServiceInstance,
+    Template,
+    TemplateVersion,
+)
 
 
 def managed(resource: Any) -> dict[str, str]:
-    """``aws:proton:…``: which account, template, environment and service it belongs to, as ARNs."""
+    """``aws:proton:…``: which account, template, environment and service it belongs to, as ARNs.
+
+    AWS Proton: account connections have none.
+    """
+    if isinstance(resource, EnvironmentAccountConnection):
+        return {}
     found = {"account": settings.PORTAL_ACCOUNT_ID}
     if isinstance(resource, TemplateVersion):
         found["template"] = resource.template.arn

@@ -68,6 +68,7 @@ NAV = (
     ("Environments", "environments", "stack-2", "environments"),
     ("Services", "services", "apps", "services"),
     ("Components", "components", "puzzle", "components"),
+    ("Repositories", "repositories", "git-branch", "repositories"),
     ("Deployments", "deployments", "rocket", "deployments"),
     ("Accounts", "accounts", "cloud", "accounts"),
 )

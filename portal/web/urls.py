@@ -15,6 +15,8 @@ from portal.web.views import (
     instances,
     people,
     pipelines,
+    pull_requests,
+    repositories,
     resources,
     services,
     settings,
@@ -37,7 +39,20 @@ class KindConverter:
         return str(value).lower()
 
 
+class ProviderConverter:
+    """ "github" in an address; views get "GITHUB"."""
+
+    regex = "github|github_enterprise|bitbucket"
+
+    def to_python(self, value: str) -> str:
+        return value.upper()
+
+    def to_url(self, value: str) -> str:
+        return str(value).lower()
+
+
 register_converter(KindConverter, "kind")
+register_converter(ProviderConverter, "provider")
 
 TEMPLATE = "templates/<kind:kind>/<str:name>/"
 VERSION = TEMPLATE + "<int:major>.<int:minor>/"
@@ -46,6 +61,8 @@ SERVICE = "services/<str:name>/"
 INSTANCE = SERVICE + "instances/<str:instance>/"
 PIPELINE = SERVICE + "pipeline/"
 COMPONENT = "components/<str:name>/"
+REPOSITORY = "repositories/<provider:provider>/<str:owner>/<str:name>/"
+PULL = REPOSITORY + "pull/<int:number>/"
 DRAFT = "drafts/<uuid:id>/"
 DEPLOYMENT = "deployments/<uuid:id>/"
 CONNECTION = "accounts/connections/<uuid:id>/"
@@ -97,6 +114,16 @@ urlpatterns = [
     path(COMPONENT + "detach/", components.component_detach, name="component-detach"),
     path(COMPONENT + "delete/", components.component_delete, name="component-delete"),
     path(COMPONENT + "cancel/", components.component_cancel, name="component-cancel"),
+    path("repositories/", repositories.repositories, name="repositories"),
+    path("repositories/new/", repositories.repository_new, name="repository-new"),
+    path(REPOSITORY, repositories.repository, name="repository"),
+    path(REPOSITORY + "test/", repositories.repository_test, name="repository-test"),
+    path(REPOSITORY + "unlink/", repositories.repository_unlink, name="repository-unlink"),
+    path(REPOSITORY + "files/", repositories.repository_files, name="repository-files"),
+    path(REPOSITORY + "files/<path:path>", repositories.repository_file, name="repository-file"),
+    path(PULL, pull_requests.repository_pull, name="repository-pull"),
+    path(PULL + "merge/", pull_requests.repository_pull_merge, name="repository-pull-merge"),
+    path(PULL + "close/", pull_requests.repository_pull_close, name="repository-pull-close"),
     path(DRAFT, drafts.draft, name="draft"),
     path(DRAFT + "details/", drafts.draft_details, name="draft-details"),
     path(DRAFT + "inputs/", drafts.draft_inputs, name="draft-inputs"),
@@ -130,6 +157,7 @@ urlpatterns = [
     path("settings/totp/off/", totp.totp_off, name="totp-off"),
     path("settings/roles/", settings.roles, name="roles"),
     path("settings/components/", settings.components, name="settings-components"),
+    path("settings/pipelines/", settings.pipelines, name="settings-pipelines"),
     path("settings/people/", people.people, name="people"),
     path("settings/people/new/", people.person_new, name="person-new"),
     path("settings/people/<str:username>/", people.person, name="person"),

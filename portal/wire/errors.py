@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from portal.errors import Conflict, Forbidden, Invalid, NotFound, PortalError, QuotaExceeded, Unavailable
 from portal.wire.service_model import modelled_errors
+from provisioning.problems import Problem
 
 AWS_NAMES: dict[type[PortalError], str] = {
     NotFound: "ResourceNotFoundException",
@@ -41,9 +42,18 @@ def translate(refusal: PortalError, operation: str) -> AwsError:
 
 
 def _message(refusal: PortalError) -> str:
-    """The sentence, followed by every problem that it does not name yet."""
-    parts = [refusal.message]
-    for problem in getattr(refusal, "problems", ()):
-        if problem.message not in refusal.message:
-            parts.append(f"{problem.path}: {problem.message}" if problem.path else problem.message)
+    """The sentence, followed by every problem that it does not name yet.
+
+    Where it ends with them after a heading, each gets its place: a call has no form that shows it.
+    """
+    problems = getattr(refusal, "problems", ())
+    together = " ".join(problem.message for problem in problems)
+    heading = refusal.message.removesuffix(together) if together else refusal.message
+    if heading != refusal.message and heading.strip():
+        return heading + " ".join(_placed(problem) for problem in problems)
+    parts = [refusal.message, *(_placed(one) for one in problems if one.message not in refusal.message)]
     return " ".join(part for part in parts if part)
+
+
+def _placed(problem: Problem) -> str:
+    return f"{problem.path}: {problem.message}" if problem.path else problem.message

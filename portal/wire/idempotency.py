@@ -80,6 +80,21 @@ def create(
         return original
 
 
+def once(
+    caller: Caller,
+    operation: str,
+    request: Mapping[str, Any],
+    *,
+    token: str | None,
+    make: Callable[[], Made],
+    find: Callable[[str], Made | None],
+) -> Made:
+    """``create`` for what may be called with a client token and may be called without: then it is never a repeat."""
+    if not token:
+        return make()
+    return create(caller, operation, request, token=token, make=make, find=find, fingerprint=lambda row: None)
+
+
 def _record(caller: Caller, operation: str, token: str | None, arn: str) -> Creation | None:
     rows = Creation.objects.filter(operation=operation)
     if token:

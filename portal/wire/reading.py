@@ -34,3 +34,9 @@ def tags(pairs: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
 def compatible(pairs: Iterable[Mapping[str, str]]) -> list[tuple[str, int]]:
     """[(environment template, major version)] of compatibleEnvironmentTemplates or of a filter."""
     return [(pair["templateName"], number(pair["majorVersion"])) for pair in pairs]
+
+
+def require_service(service_name: str | None, service_instance_name: str | None) -> None:
+    """Raises Invalid for an instance without its service: names of instances are unique in a service only."""
+    if service_instance_name is not None and service_name is None:
+        raise Invalid("serviceInstanceName needs serviceName, too.")

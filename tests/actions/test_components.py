@@ -412,16 +412,22 @@ def test_an_update_is_cancelled_and_a_create_is_not(home, simulated):
     assert again(made).deployment_status == DeploymentStatus.CANCELLED
 
 
-def test_a_name_that_is_taken_is_a_conflict_and_the_same_call_again_is_not(home):
+def test_a_name_that_is_taken_is_a_conflict_and_the_last_token_is_kept(home):
     made = rows.component("bucket", environment_name="home", client_token="one")
     with pytest.raises(Conflict, match="A component named bucket exists already"):
         made_with()
-    assert made_with(client_token="one") == made
-    changed = {"component": made, "deployment_type": "CURRENT_VERSION", "client_token": "two"}
-    components.update(by=rows.person(), **changed)
+    components.update(by=rows.person(), component=made, deployment_type="CURRENT_VERSION", client_token="two")
     rows.run_everything()
-    components.update(by=rows.person(), **changed)
+    components.update(by=rows.person(), component=again(made), deployment_type="NONE", description="Files")
     assert (again(made).last_client_request_token, history_of(made).count()) == ("two", 2)
+
+
+def test_tags_are_inherited_when_it_is_made(web):
+    ServiceInstance.objects.update(tags={"owner": "web", "stage": "dev"})
+    Environment.objects.update(tags={"owner": "net"})
+    attached = rows.component("bucket", **AT, tags={"stage": "test"})
+    alone = rows.component("other", environment_name="home")
+    assert (attached.tags, alone.tags) == ({"owner": "web", "stage": "test"}, {"owner": "net"})
 
 
 def test_there_is_a_limit(home, monkeypatch):

@@ -15,7 +15,9 @@ from portal.actions import (
     people,
     pipelines,
     previews,
+    pull_requests,
     registrations,
+    repositories,
     resources,
     services,
     templates,
@@ -28,6 +30,7 @@ from portal.models import (
     Draft,
     Environment,
     EnvironmentAccountConnection,
+    Repository,
     Service,
     Template,
     TemplateVersion,
@@ -48,6 +51,7 @@ def world(simulated) -> dict[str, object]:
     owner = rows.person("owner", Role.DEVELOPER, [payments])
     service = rows.service("web", by=owner, of=of, spec=rows.service_spec("home"))
     draft = drafts.start(by=owner, template=of.template, version=of)
+    Repository.objects.create(provider="GITHUB", name="acme/infra")
     connection = rows.connection("other", status="PENDING", role_arn="")
     return {"home": home, "of": of, "service": service, "owner": owner, "draft": draft, "connection": connection}
 
@@ -63,6 +67,7 @@ def attempts(by: User, world: dict[str, object]) -> dict[str, Callable[[], objec
     assert isinstance(owner, User)
     instance, spec = service.instances.get(), service.spec
     template = of.template
+    linked = Repository.objects.get()
     return {
         "accounts.name_account": lambda: accounts.name_account(by=by, account_id="123456789012", name="main"),
         "accounts.update_settings": lambda: accounts.update_settings(by=by, pipeline_service_role_arn=""),
@@ -96,6 +101,12 @@ def attempts(by: User, world: dict[str, object]) -> dict[str, Callable[[], objec
         "environments.delete": lambda: environments.delete(by=by, environment=home),
         "instances.create": lambda: instances.create(by=by, service=service, name="x", spec=spec),
         "instances.update": lambda: instances.update(by=by, instance=instance, deployment_type="NONE"),
+        "pull_requests.merge": lambda: pull_requests.merge(by=by, repository=linked, number=1, head="x"),
+        "pull_requests.close": lambda: pull_requests.close(by=by, repository=linked, number=1),
+        "repositories.link": lambda: repositories.link(by=by, provider="GITHUB", name="acme/other"),
+        "repositories.create_local": lambda: repositories.create_local(by=by, name="acme/other"),
+        "repositories.check_again": lambda: repositories.check_again(by=by, repository=linked),
+        "repositories.unlink": lambda: repositories.unlink(by=by, repository=linked),
         "people.create_user": lambda: people.create_user(by=by, username="x", password="long enough 1", role="viewer"),
         "people.update_user": lambda: people.update_user(by=by, user=by, role=Role.ADMIN),
         "people.create_team": lambda: people.create_team(by=by, name="x"),

@@ -230,6 +230,26 @@ def _discretion() -> None:
     finishing.mask = runs.mask = lambda text, hidden: text
 
 
+def _hmac() -> None:
+    """Whoever says to be GitHub is believed."""
+    from portal.webhooks import github
+
+    github.signed = lambda body, signature, secrets: True
+
+
+def _inbox() -> None:
+    """What was taken before is taken again."""
+    from django.db import transaction
+
+    from portal.actions import deliveries, pull_requests
+
+    def take(*, provider: str, repository: str, number: int | None, **rest: Any) -> int:
+        with transaction.atomic():
+            return pull_requests.hint(provider, repository, number)
+
+    deliveries.take = take
+
+
 def _by_the_row() -> None:
     """What the row itself leaves off: runs of commands are started without it."""
 
@@ -255,6 +275,8 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "rights": _rights,
     "recheck": _recheck,
     "discretion": _discretion,
+    "hmac": _hmac,
+    "inbox": _inbox,
     "sandbox": _by_the_row,
     "masking": _by_the_row,
 }

@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from portal.actions import accounts, drafts, people
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.models import AccountSettings, TemplateVersion, User
-from tests.factories import rows
+from tests.factories import forges, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +66,16 @@ TABLE = {
     "component-detach": (NOT_OFFERED, TEAM),
     "component-delete": (TEAM, TEAM),
     "component-cancel": (NOT_OFFERED, TEAM),
+    "repositories": (EVERYONE, PLATFORM),
+    "repository-new": (PLATFORM, PLATFORM),
+    "repository": (EVERYONE, NOT_OFFERED),
+    "repository-test": (NOT_OFFERED, PLATFORM),
+    "repository-unlink": (NOT_OFFERED, PLATFORM),
+    "repository-files": (EVERYONE, NOT_OFFERED),
+    "repository-file": (EVERYONE, NOT_OFFERED),
+    "repository-pull": (EVERYONE, NOT_OFFERED),
+    "repository-pull-merge": (NOT_OFFERED, PLATFORM),
+    "repository-pull-close": (NOT_OFFERED, PLATFORM),
     "resources-redeploy": (NOT_OFFERED, PLATFORM),
     "password": (EVERYONE, EVERYONE),
     "draft": (OWNER, NOT_OFFERED),
@@ -94,6 +104,7 @@ TABLE = {
     "settings": (EVERYONE, NOT_OFFERED),
     "roles": (EVERYONE, ADMIN),
     "settings-components": (EVERYONE, ADMIN),
+    "settings-pipelines": (EVERYONE, ADMIN),
     "people": (EVERYONE, NOT_OFFERED),
     "person-new": (ADMIN, ADMIN),
     "person": (EVERYONE, ADMIN),
@@ -124,6 +135,7 @@ PUBLIC = {
     "health-ready",
     "metrics",
     "sts",  # signed, no session
+    "webhook-github",  # signed, no session
 }
 
 
@@ -153,12 +165,12 @@ class World:
 
 
 @pytest.fixture
-def world(simulated) -> World:
+def world(simulated, local_forge) -> World:
     return a_world()
 
 
 def a_world() -> World:
-    """Needs the in-memory engine."""
+    """Needs the in-memory engine, and the forge of this machine."""
     payments, search = rows.team("payments"), rows.team("search")
     home = rows.environment("home", component_role_arn=rows.COMPONENT_ROLE)
     of = rows.version(rows.template(TemplateKind.SERVICE, "web-app"), compatible=[home.template])
@@ -175,6 +187,8 @@ def a_world() -> World:
     TemplateVersion.objects.filter(pk=of.pk).update(supported_component_sources=["DIRECTLY_DEFINED"])
     accounts.update_settings(by=cast["admin"], developers_use_components=True)
     rows.component("bucket", by=cast["developer"], service_name="web", instance_name="dev")
+    repository = ("GITHUB", "acme", "infra")
+    pull = forges.pull_request(service.instances.get().latest, forges.repository(cast["platform"]))
     draft = drafts.start(by=cast["developer"], template=of.template, version=of)
     key, _ = people.create_access_key(by=cast["developer"], user=cast["developer"])
     clients = {"stranger": Client()}
@@ -197,6 +211,10 @@ def a_world() -> World:
             "component": ("bucket",),
             "component-new": (),
             "draft": (draft.pk,),
+            "repository": repository,
+            "repository-new": (),
+            "repository-file": (*repository, "README.md"),
+            "repository-pull": (*repository, pull.number),
             "deployment": (service.instances.get().latest_id,),
             "account-edit": ("123456789012",),
             "connection": (rows.connection("other", status="PENDING", role_arn="").pk,),

@@ -62,7 +62,7 @@ def test_a_lock_file_pins_every_package_by_hash_and_names_no_registry(name):
     assert "\n".join(lines).count("--hash=sha256:") >= len(pins)
 
 
-@pytest.mark.parametrize("folder", ["static", "tests/github"])
+@pytest.mark.parametrize("folder", ["static", "tests/github", "tests/wire/js"])
 def test_the_javascript_lock_file_pins_by_integrity_and_names_no_registry(folder):
     packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
     assert {name for name, package in packages.items() if name and "integrity" not in package} == set()

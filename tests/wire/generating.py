@@ -11,7 +11,7 @@ ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 # What members that have a pattern are given; names lead to rows of the world that is asked.
 GOOD: Mapping[str, tuple[str, ...]] = {
-    "ResourceName": ("home", "web", "dev", "vpc", "web-app", "unknown", "a" * 100),
+    "ResourceName": ("home", "web", "dev", "vpc", "web-app", "bucket", "unknown", "a" * 100),
     "ResourceNameOrEmpty": ("", "web", "dev", "unknown"),
     "TemplateVersionPart": ("1", "0", "2", "9" * 20),
     "Arn": (f"arn:aws:proton:us-east-1:{ACCOUNT}:environment/home", ROLE),

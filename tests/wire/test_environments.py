@@ -114,6 +114,10 @@ def test_what_is_missing_wrong_or_too_much_has_its_own_error(platform, vpc, monk
     assert error(templateMajorVersion="2") == "ResourceNotFoundException"
     assert error(templateMinorVersion="9") == "ResourceNotFoundException"
     assert error(spec="proton: EnvironmentSpec\nspec: {}\n") == "ValidationException"
+    wrong = {**ASKED, "spec": "spec: {cluster_name: a}"}
+    assert refused(platform, "CreateEnvironment", **wrong)[1] == (
+        "The spec does not fit the template: /spec/cluster_name: This must have at least 2 characters; it has 1."
+    )
     assert error(spec="[") == "ValidationException"
     assert error(protonServiceRoleArn="arn:aws:iam::123456789012:user/x") == "ValidationException"
     assert error(tags=[{"key": "aws:x", "value": ""}]) == "ValidationException"
@@ -121,15 +125,6 @@ def test_what_is_missing_wrong_or_too_much_has_its_own_error(platform, vpc, monk
     assert error(name="other") == "ConflictException"
     monkeypatch.setattr(quotas, "ENVIRONMENTS", 1)
     assert error() == "ServiceQuotaExceededException"
-
-
-def test_what_is_still_to_come_says_so(platform, dev):
-    later = {"environmentAccountConnectionId": "0e4b8f2a-1111-4222-8333-123456789abc"}
-    name, message = refused(platform, "CreateEnvironment", **{**ASKED, "name": "x"}, **later)
-    assert (name, "not yet available" in message) == ("ValidationException", True)
-    later = {"provisioningRepository": {"provider": "GITHUB", "name": "owner/repo", "branch": "main"}}
-    name, message = refused(platform, "UpdateEnvironment", name="dev", deploymentType="NONE", **later)
-    assert (name, "not yet available" in message) == ("ValidationException", True)
 
 
 def test_none_changes_details_and_deploys_nothing(platform, dev):

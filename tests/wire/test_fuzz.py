@@ -7,12 +7,13 @@ from django.db import transaction
 from django.test import RequestFactory
 
 from portal.enums import TemplateKind
+from portal.models import EnvironmentAccountConnection
 from portal.wire import gateway
 from portal.wire.errors import AwsError
 from portal.wire.registry import Caller, handlers
 from portal.wire.service_model import modelled_errors, operation_models
 from tests.factories import rows
-from tests.wire.generating import ACCOUNT, requests
+from tests.wire.generating import ACCOUNT, UUID, requests
 
 pytestmark = pytest.mark.django_db
 EACH = 40  # requests for each operation; the soak asks for 500
@@ -26,6 +27,10 @@ def caller(simulated) -> Caller:
     home = rows.environment("home", by=admin, of=rows.version(rows.template(name="vpc")))
     of = rows.version(rows.template(TemplateKind.SERVICE, "web-app"), compatible=[home.template])
     rows.service("web", by=admin, of=of, spec=rows.service_spec("home"))
+    rows.open_service("open", "place", by=admin)
+    rows.component("bucket", environment_name="place")
+    connection = rows.connection("prod", codebuild_role_arn="")
+    EnvironmentAccountConnection.objects.filter(pk=connection.pk).update(id=UUID)
     return Caller(admin, ACCOUNT)
 
 

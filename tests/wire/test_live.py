@@ -109,19 +109,42 @@ def test_the_same_signed_request_changes_something_once(live_server):
 
 
 def test_two_identical_creations_at_once_make_one_template(live_server):
-    admin = rows.person("admin")
-    proton = client(live_server, admin)
+    proton = client(live_server, rows.person("admin"))
+    arns = at_once(
+        lambda: proton.create_environment_template(name="vpc", displayName="VPC")["environmentTemplate"]["arn"]
+    )
+    assert (len(arns), len(set(arns)), Template.objects.count()) == (4, 1, 1)
+
+
+def at_once(call, times=4):
+    """What as many calls at the same moment answer."""
     answers = []
-
-    def create():
-        answers.append(proton.create_environment_template(name="vpc", displayName="VPC")["environmentTemplate"]["arn"])
-
-    threads = [threading.Thread(target=create) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: answers.append(call())) for _ in range(times)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(answers), len(set(answers)), Template.objects.count()) == (4, 1, 1)
+    return answers
+
+
+def test_identical_requests_with_one_token_at_once_make_one_component_and_one_connection(live_server, simulated):
+    rows.open_service()
+    admin = rows.person("admin")
+    proton = client(live_server, admin)
+    key, secret = people.create_access_key(by=admin, user=admin, account_id=rows.OTHER_ACCOUNT)
+    other = with_key(live_server, key.key_id, secret)
+    component = {
+        "name": "bucket",
+        "manifest": rows.MANIFEST,
+        "templateFile": rows.COMPONENT_TEMPLATE,
+        "serviceName": "web",
+        "serviceInstanceName": "dev",
+        "clientToken": "one",
+    }
+    asked = {"environmentName": "prod", "managementAccountId": "123456789012", "clientToken": "one"}
+    made = at_once(lambda: proton.create_component(**component)["component"]["lastAttemptedDeploymentId"])
+    ways = at_once(lambda: other.create_environment_account_connection(**asked)["environmentAccountConnection"]["id"])
+    assert (len(made), len(set(made)), len(ways), len(set(ways))) == (4, 1, 4, 1)
 
 
 def test_roles_decide_per_operation(live_server):

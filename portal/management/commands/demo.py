@@ -25,5 +25,7 @@ class Command(BaseCommand):
             settings.DATA_DIR / "aws" / "credentials",
             {name: demo.access_key(person) for name, person in people.items()},
         )
+        if trouble := demo.make_repository(people["platform"]):
+            self.stderr.write(trouble)
         demo.make_templates(people["admin"])
         demo.wait_for_registrations(options["until"])

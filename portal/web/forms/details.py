@@ -9,7 +9,9 @@ from django.conf import settings
 from portal.actions.names import check_name
 from portal.errors import Invalid
 from portal.models import Environment, EnvironmentAccountConnection, Team, TemplateVersion, User
-from portal.queries import accounts, connections, environments, services
+from portal.queries import accounts, connections, environments, repositories, services
+from portal.queries.repositories import visible_to as linked
+from portal.web.forms.repositories import missing_branch
 from portal.web.forms.spec import Choice, Field, dom_id
 from provisioning.problems import Problem
 
@@ -151,6 +153,12 @@ COMPONENT_ROLE_HELP = (
 )
 
 
+REPOSITORY_HELP = (
+    "What is written in Terraform is delivered to it by pull request. Then leave the roles empty; "
+    "it cannot be changed later."
+)
+
+
 class EnvironmentDetails(Details):
     name = forms.CharField(label="Environment name", help_text=NAME_HELP)
     version = forms.ChoiceField(label="Template version")
@@ -174,6 +182,12 @@ class EnvironmentDetails(Details):
     component_role_arn = forms.CharField(
         label="Component role", required=False, max_length=2048, help_text=COMPONENT_ROLE_HELP
     )
+    provisioning_repository = forms.ChoiceField(
+        label="Provisioning repository", required=False, help_text=REPOSITORY_HELP
+    )
+    provisioning_branch = forms.CharField(
+        label="Branch of it", required=False, max_length=200, help_text="Left empty: main."
+    )
 
     def __init__(self, *args: Any, user: User, versions: Iterable[TemplateVersion], **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -182,6 +196,11 @@ class EnvironmentDetails(Details):
         self.user = user
         self.fields["version"].choices = version_choices(versions)
         self.fields["team"].choices = team_choices(Team.objects.all(), empty="No team")
+        known = repositories.branch_choices(user)
+        self.fields["provisioning_repository"].choices = [("", "None"), *known.items()]
+        if not known:
+            for name in ("provisioning_repository", "provisioning_branch"):
+                del self.fields[name]
         names = accounts.names()
         self.connections = {str(row.pk): row for row in connections.free(user)}
         own = f"No connection: this portal's own account, {settings.PORTAL_ACCOUNT_ID}"
@@ -209,6 +228,13 @@ class EnvironmentDetails(Details):
             raise forms.ValidationError("An AWS account id has 12 digits.")
         return str(account)
 
+    def clean_provisioning_branch(self) -> str:
+        branch: str = self.cleaned_data["provisioning_branch"]
+        provider, _, name = self.cleaned_data.get("provisioning_repository", "").partition(":")
+        if name and (problem := missing_branch(provider, name, branch or "main")):
+            raise forms.ValidationError(problem)
+        return branch
+
     def clean(self) -> dict[str, Any]:
         """What a connection goes with: the name that it was asked for, and no role or account beside it."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -234,7 +260,10 @@ class ServiceDetails(Details):
         label="Owner team", required=False, help_text="Its members may change and delete the service."
     )
     repository_id = forms.CharField(
-        label="Repository", required=False, max_length=200, help_text="Owner and name. Example: payments/api"
+        label="Repository",
+        required=False,
+        max_length=200,
+        help_text="Owner and name. Choose one that is linked, or type the one of a connection. Example: payments/api",
     )
     branch_name = forms.CharField(label="Branch", required=False, max_length=200, help_text="Example: main")
     repository_connection_arn = forms.CharField(
@@ -249,6 +278,7 @@ class ServiceDetails(Details):
         self.user = user
         self.fields["version"].choices = version_choices(versions)
         self.fields["team"].choices = own_team_choices(user)
+        self.suggest("repository_id", {row.name: row.get_provider_display() for row in linked(user)})
         if not has_pipeline:
             for name in ("repository_id", "branch_name", "repository_connection_arn"):
                 del self.fields[name]
@@ -256,6 +286,14 @@ class ServiceDetails(Details):
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
         return _unique_name(name, "service", services.visible_to(self.user).filter(name=name).exists())
+
+    def clean_branch_name(self) -> str:
+        """A branch of a linked repository must be there; of another one nobody here can ask."""
+        branch: str = self.cleaned_data["branch_name"]
+        row = linked(self.user).filter(name=self.cleaned_data.get("repository_id", "")).first()
+        if row is not None and (problem := missing_branch(row.provider, row.name, branch or row.default_branch)):
+            raise forms.ValidationError(problem)
+        return branch
 
 
 class EnvironmentEdit(Details):

@@ -11,9 +11,10 @@ from portal.enums import Role
 from portal.errors import PortalError
 from portal.models import AccountSettings
 from portal.queries import audit as audit_queries
-from portal.queries import connections
+from portal.queries import connections, repositories
 from portal.web.forms.components import ComponentRightsForm
 from portal.web.forms.people import RolesForm
+from portal.web.forms.repositories import PipelineRepositoryForm
 from portal.web.page import done, page, posted
 from portal.web.policies import PolicyDocument
 from provisioning import policies
@@ -62,6 +63,31 @@ def components(request: HttpRequest) -> HttpResponse:
             actions.update_settings(by=request.user, **form.cleaned_data)
             return done(request, "settings-components", message="Saved.")
     return page(request, "settings/components.html", {"form": form, "row": row})
+
+
+def pipelines(request: HttpRequest) -> HttpResponse:
+    """The repository that pipelines are delivered to: everybody may read it, admins change it."""
+    kept = AccountSettings.get().pipeline_provisioning_repository
+    known = repositories.branch_choices(request.user)
+    initial = {"repository": f"{kept['provider']}:{kept['name']}", "branch": kept["branch"]} if kept else {}
+    form = PipelineRepositoryForm(posted(request), initial=initial, known=known)
+    if request.method == "POST":
+        access.require(request.user, Role.ADMIN)
+        if form.is_valid():
+            provider, _, name = form.cleaned_data["repository"].partition(":")
+            branch = {"provider": provider, "name": name, "branch": form.cleaned_data["branch"]}
+            try:
+                actions.update_settings(
+                    by=request.user,
+                    pipeline_provisioning_repository=branch if name else None,
+                    delete_pipeline_provisioning_repository=not name,
+                )
+            except PortalError as refusal:
+                form.take(refusal)
+            else:
+                return done(request, "settings-pipelines", message="Saved.")
+    context = {"form": form, "kept": kept, "known": known}
+    return page(request, "settings/pipelines.html", context, status=422 if form.errors else 200)
 
 
 def _documents() -> list[PolicyDocument]:

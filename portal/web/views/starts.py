@@ -58,6 +58,9 @@ def _like(request: HttpRequest, kind: str, name: str) -> HttpResponse:
         details |= {"codebuild_role_arn": model.codebuild_role_arn} if model.codebuild_role_arn else {}
         if model.connection is None:  # a connection is for one environment's name
             details["account_id"] = model.target_account_id
+        if kept := model.provisioning_repository:
+            details["provisioning_repository"] = f"{kept['provider']}:{kept['name']}"
+            details["provisioning_branch"] = kept["branch"]
     else:
         shown = [one.shown_version for one in model.instances.all()]
         version = max((one for one in shown if one), key=lambda one: (one.major, one.minor), default=None)

@@ -5,8 +5,8 @@ from typing import Any
 
 from portal.actions import accounts as actions
 from portal.enums import Role
-from portal.errors import Invalid
 from portal.models import AccountSettings
+from portal.wire.presenters.repositories import branch
 from portal.wire.registry import Caller, operation
 
 Reply = Mapping[str, Any]
@@ -18,6 +18,7 @@ def _shown(row: AccountSettings) -> Reply:
         "accountSettings": {
             "pipelineServiceRoleArn": row.pipeline_service_role_arn or None,
             "pipelineCodebuildRoleArn": row.pipeline_codebuild_role_arn or None,
+            "pipelineProvisioningRepository": branch(row.pipeline_provisioning_repository),
         }
     }
 
@@ -37,14 +38,12 @@ def update_account_settings(
     pipeline_service_role_arn: str | None = None,
 ) -> Reply:
     """Members that are not sent stay as they are; "" clears a role."""
-    if pipeline_provisioning_repository and delete_pipeline_provisioning_repository:
-        raise Invalid("Either give a pipelineProvisioningRepository or delete it, not both.")
-    if pipeline_provisioning_repository:
-        raise Invalid("pipelineProvisioningRepository is not yet available: repositories cannot be linked yet.")
     return _shown(
         actions.update_settings(
             by=caller.user,
             pipeline_service_role_arn=pipeline_service_role_arn,
             pipeline_codebuild_role_arn=pipeline_codebuild_role_arn,
+            pipeline_provisioning_repository=pipeline_provisioning_repository,
+            delete_pipeline_provisioning_repository=bool(delete_pipeline_provisioning_repository),
         )
     )

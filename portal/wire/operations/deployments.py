@@ -7,18 +7,12 @@ from uuid import UUID
 from portal import access
 from portal.actions import deployments as actions
 from portal.enums import Role
-from portal.errors import Invalid
 from portal.queries import deployments as queries
-from portal.wire import paging
+from portal.wire import paging, reading
 from portal.wire.presenters import deployments as present
 from portal.wire.registry import Caller, operation
 
 Reply = Mapping[str, Any]
-
-
-def _require_service(service_name: str | None, service_instance_name: str | None) -> None:
-    if service_instance_name is not None and service_name is None:
-        raise Invalid("serviceInstanceName needs serviceName, too.")
 
 
 @operation("GetDeployment", Role.VIEWER)
@@ -31,7 +25,7 @@ def get_deployment(
     service_instance_name: str | None = None,
     service_name: str | None = None,
 ) -> Reply:
-    _require_service(service_name, service_instance_name)
+    reading.require_service(service_name, service_instance_name)
     rows = queries.narrowed(
         queries.shown(caller.user, whole=True).filter(pk=UUID(id)),
         environment=environment_name,
@@ -54,7 +48,7 @@ def list_deployments(
     service_name: str | None = None,
 ) -> Reply:
     """The newest first."""
-    _require_service(service_name, service_instance_name)
+    reading.require_service(service_name, service_instance_name)
     found, token = paging.page(
         queries.narrowed(
             queries.shown(caller.user),

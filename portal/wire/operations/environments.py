@@ -7,8 +7,8 @@ from portal import access, arns
 from portal.actions import deployments
 from portal.actions import environments as actions
 from portal.enums import DeploymentKind, Role, TemplateKind
-from portal.errors import Invalid, NotFound
-from portal.models import Environment
+from portal.errors import NotFound
+from portal.models import Environment, EnvironmentAccountConnection
 from portal.queries import environments as queries
 from portal.wire import idempotency, reading
 from portal.wire.outputs import outputs_reply, resources_reply
@@ -24,18 +24,15 @@ def _shown(caller: Caller, name: str) -> Reply:
     return {"environment": present.environment(access.shown(rows, f"environment {name} does not exist"))}
 
 
-def _not_yet(environment_account_connection_id: str | None, provisioning_repository: Mapping[str, str] | None) -> None:
-    """Where an environment may be, beside this account. Raises Invalid for what is still to come."""
-    if environment_account_connection_id is not None:
-        raise Invalid("environmentAccountConnectionId is not yet available: give protonServiceRoleArn instead.")
-    if provisioning_repository is not None:
-        raise Invalid("provisioningRepository is not yet available: give protonServiceRoleArn instead.")
+def _connection(caller: Caller, id: str | None) -> EnvironmentAccountConnection | None:
+    """The way into another account. AWS Proton: the caller is its management account."""
+    return None if id is None else access.connection(caller.user, id, account_id=caller.account_id)
 
 
 def _asked(row: Environment) -> list[Any]:
     """What somebody who modifies an environment changes, also when that did not succeed."""
     latest = row.latest
-    roles = [row.proton_service_role_arn, row.codebuild_role_arn, row.component_role_arn]
+    roles = [row.proton_service_role_arn, row.codebuild_role_arn, row.component_role_arn, row.connection_id]
     attempt = [latest.spec, latest.number, latest.kind == DeploymentKind.DELETE] if latest else []
     return [row.description, row.tags, *roles, *attempt]
 
@@ -57,13 +54,14 @@ def create_environment(
     environment_account_connection_id: str | None = None,
     provisioning_repository: Mapping[str, str] | None = None,
 ) -> Reply:
-    _not_yet(environment_account_connection_id, provisioning_repository)
     request = {
         "spec": spec,
         "template": [template_name, template_major_version, template_minor_version],
         "description": description,
         "tags": tags,
         "roles": [proton_service_role_arn, codebuild_role_arn, component_role_arn],
+        "repository": provisioning_repository,
+        "connection": environment_account_connection_id,
     }
     idempotency.create(
         caller,
@@ -81,6 +79,8 @@ def create_environment(
             proton_service_role_arn=proton_service_role_arn or "",
             codebuild_role_arn=codebuild_role_arn or "",
             component_role_arn=component_role_arn or "",
+            provisioning_repository=provisioning_repository,
+            connection=_connection(caller, environment_account_connection_id),
             tags=reading.tags(tags),
         ),
         find=lambda arn: Environment.objects.filter(arn=arn).select_related("latest").first(),
@@ -133,7 +133,6 @@ def update_environment(
     provisioning_repository: Mapping[str, str] | None = None,
 ) -> Reply:
     environment = access.environment(caller.user, name, write=True)
-    _not_yet(environment_account_connection_id, provisioning_repository)
     actions.update(
         by=caller.user,
         environment=environment,
@@ -145,6 +144,8 @@ def update_environment(
         proton_service_role_arn=proton_service_role_arn,
         codebuild_role_arn=codebuild_role_arn,
         component_role_arn=component_role_arn,
+        provisioning_repository=provisioning_repository,
+        connection=_connection(caller, environment_account_connection_id),
     )
     return _shown(caller, name)
 

@@ -34,10 +34,6 @@ def _find(arn: str) -> ServiceInstance | None:
     return ServiceInstance.objects.filter(arn=arn).first()
 
 
-def _arn(row: ServiceInstance) -> str:
-    return row.arn
-
-
 @operation("CreateServiceInstance", Role.PLATFORM)
 def create_service_instance(
     caller: Caller,
@@ -52,7 +48,7 @@ def create_service_instance(
 ) -> Reply:
     service = access.service(caller.user, service_name, write=True)
     version = [template_major_version, template_minor_version]
-    idempotency.create(
+    idempotency.once(
         caller,
         "CreateServiceInstance",
         {"name": name, "service_name": service_name, "spec": spec, "tags": tags, "version": version},
@@ -68,7 +64,6 @@ def create_service_instance(
             client_token=client_token or "",
         ),
         find=_find,
-        fingerprint=_arn,
     )
     return _shown(caller, service_name, name)
 
@@ -142,18 +137,14 @@ def update_service_instance(
             client_token=client_token or "",
         )
 
-    if client_token:
-        idempotency.create(
-            caller,
-            "UpdateServiceInstance",
-            {"name": name, "service_name": service_name, "type": deployment_type, "spec": spec, "version": version},
-            token=client_token,
-            make=update,
-            find=_find,
-            fingerprint=_arn,
-        )
-    else:
-        update()
+    idempotency.once(
+        caller,
+        "UpdateServiceInstance",
+        {"name": name, "service_name": service_name, "type": deployment_type, "spec": spec, "version": version},
+        token=client_token,
+        make=update,
+        find=_find,
+    )
     return _shown(caller, service_name, name)
 
 

@@ -7,6 +7,7 @@ from portal import access
 from portal.actions import tags as actions
 from portal.enums import Role
 from portal.errors import NotFound
+from portal.models import EnvironmentAccountConnection
 from portal.queries import tags as queries
 from portal.wire import reading
 from portal.wire.paging import page_of_list
@@ -16,7 +17,10 @@ Reply = Mapping[str, Any]
 
 
 def _taggable(caller: Caller, arn: str, *, write: bool = False) -> Any:
+    """AWS Proton: the tags of an account connection are its environment account's."""
     found = access.by_arn(caller.user, arn, write=write)
+    if isinstance(found, EnvironmentAccountConnection) and found.environment_account_id != caller.account_id:
+        raise NotFound(f"{arn} does not exist")
     if not hasattr(found, "tags"):
         raise NotFound(f"{arn} has no tags")
     return found

@@ -1,4 +1,4 @@
-"""What environments, instances and pipelines show alike. Rows are dictionaries of ``queries.attempts.columns``."""
+"""What environments, instances, pipelines and components show alike. Rows are those of ``queries.attempts.columns``."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,14 +9,21 @@ from portal.models import Output, ProvisionedResource
 ENGINES = {"CLOUDFORMATION", "TERRAFORM"}  # AWS Proton has no other value: CodeBuild's own stack is CloudFormation's
 
 
-def attempts(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Status, times, deployments and version. Before a first attempt, or success, its time is that of the creation."""
+def progress(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Status and deployments."""
     return {
         "deploymentStatus": row["status"] or DeploymentStatus.IN_PROGRESS,
         "deploymentStatusMessage": row["status_message"] or None,
         "lastAttemptedDeploymentId": _text(row["attempted_id"]),
-        "lastDeploymentAttemptedAt": row["attempted_at"] or row["created_at"],
         "lastSucceededDeploymentId": _text(row["succeeded_id"]),
+    }
+
+
+def attempts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Status, times, deployments and version. Before a first attempt, or success, its time is that of the creation."""
+    return {
+        **progress(row),
+        "lastDeploymentAttemptedAt": row["attempted_at"] or row["created_at"],
         "lastDeploymentSucceededAt": row["succeeded_at"] or row["created_at"],
         "templateMajorVersion": str(row["major"] or 0),
         "templateMinorVersion": str(row["minor"] or 0),

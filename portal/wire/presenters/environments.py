@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.wire.presenters.attempts import attempts
+from portal.wire.presenters.repositories import branch
 
 
 def summary(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -15,6 +16,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
         "createdAt": row["created_at"],
         "templateName": row["template_name"],
         "provisioning": row["provisioning"] or None,
+        "environmentAccountConnectionId": None if row["connection_id"] is None else str(row["connection_id"]),
         "environmentAccountId": row["target_account_id"],
         "protonServiceRoleArn": row["proton_service_role_arn"] or None,
         "componentRoleArn": row["component_role_arn"] or None,
@@ -26,6 +28,6 @@ def environment(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **summary(row),
         "codebuildRoleArn": row["codebuild_role_arn"] or None,
-        "provisioningRepository": row["provisioning_repository"],
+        "provisioningRepository": branch(row["provisioning_repository"]),
         "spec": row["spec"] or None,
     }

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tests.faults import unprotected
@@ -36,6 +37,7 @@ def matrix(bench: Bench, size: Size) -> Result:
     unprotected.take_off(bench.without)
     from django.db import connection, transaction
 
+    _local_forge(bench.directory)
     world = _World()
     questions = list(_fewer([question for door in DOORS for question in door(world)], bench, int(size["allowed"])))
     refusals = [question for question in questions if question.wanted != "allowed"]
@@ -92,6 +94,16 @@ class _Written:
         if match and match[1] != "django_session" and not sql.startswith('UPDATE "portal_user" SET "last_login"'):
             self.tables.add(match[1])
         return execute(sql, params, many, context)
+
+
+def _local_forge(directory: Path) -> None:
+    """Repositories are kept below the directory, as in `make run`."""
+    from django.conf import settings
+
+    from portal import forges
+
+    settings.EMBEDDED, settings.DATA_DIR = True, directory
+    forges.forget()
 
 
 class _World:
@@ -260,7 +272,15 @@ def _asked_of_operation(person: Any, operation: Any) -> str:
     return "allowed"
 
 
+KNOWN_SHAPES = {
+    "RepositoryName": "acme/nothing",
+    "Arn": "arn:aws:codestar-connections:us-east-1:123456789012:connection/nothing",
+}
+
+
 def _member(name: str, shape: Any, template: str) -> Any:
+    if name != "resourceArn" and shape.name in KNOWN_SHAPES:
+        return KNOWN_SHAPES[shape.name]
     if name in KNOWN_MEMBERS:
         known = KNOWN_MEMBERS[name]
         return known.format(template=template) if name == "resourceArn" else known

@@ -14,6 +14,7 @@ from tests.faults.rows import (
     secrets,
     simulation,
     versions,
+    webhooks,
     wire,
     workers,
 )
@@ -31,6 +32,7 @@ MODULES = (
     secrets,
     simulation,
     accounts,
+    webhooks,
     *DATABASE,
 )
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
