@@ -21,12 +21,14 @@ _CHANGES = {
 @dataclass(frozen=True)
 class Tried:
     """``answer`` is what the function returned, "" when it did not; ``seconds`` by the clock, ``cpu`` of it and all its
-    children; ``grown`` MB of memory at its peak over what it began with; ``writes`` what it did to the disk."""
+    children, ``own`` without them; ``grown`` MB of memory at its peak over what it began with; ``writes`` what it did
+    to the disk."""
 
     answer: Any
     error: str
     seconds: float
     cpu: float
+    own: float
     peak: float
     grown: float
     writes: int
@@ -67,6 +69,7 @@ def tried(function: Callable[[], Any], *, seconds: float = 20, memory: int = 0, 
         error=found.get("error", ""),
         seconds=took,
         cpu=used.ru_utime + used.ru_stime,
+        own=found.get("own", used.ru_utime + used.ru_stime),
         peak=peak,
         grown=max(0.0, peak - found.get("began", before)),
         writes=found.get("writes", 0),
@@ -100,6 +103,7 @@ def _answer(function: Callable[[], Any], into: int, memory: int, directory: Path
         result["answer"] = function()
     except BaseException as error:
         result["error"] = f"{type(error).__name__}: {error}"[:300]
+    result["own"] = time.process_time()
     result |= {"writes": writes[0], "peak": resource_of(os.getpid(), "VmHWM")}
     try:
         os.write(into, json.dumps(result, default=str).encode())

@@ -1,48 +1,67 @@
-"""The product as it was before its newest migration: the version that an upgrade starts from."""
+"""The product as it was with fewer migrations: the version that an upgrade starts from."""
 
 import atexit
 import re
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from tests.aws import ROOT
 
-MIGRATIONS = ROOT / "portal" / "migrations"
+MIGRATIONS = "portal/migrations"
+FOLDERS = ("portal", "provisioning", "manage.py", "templates", "tests")
 
 
-def newest_migration() -> str:
-    return max(path.stem for path in MIGRATIONS.glob("[0-9]*.py"))
-
-
+@cache
 def commit_before() -> str:
-    """The last commit of the main line without the newest migration; "" when the history does not say."""
-    path = f"portal/migrations/{newest_migration()}.py"
-    how = ("--first-parent", "-m", "--no-renames", "--diff-filter=A", "--format=%H", "-1")
-    added = _git("log", *how, "--", path)
-    before = _git("rev-parse", "--verify", "--quiet", f"{added}^1") if added else ""
-    return before if before and _git("ls-tree", "--name-only", before, "portal/migrations/0001_initial.py") else ""
+    """The newest commit whose migrations are some of today's, word for word; "" when the history has none.
+
+    Word for word, because only then a database of that version can be upgraded: a migration that was changed or put
+    in another order before it was released is another migration, whatever its name.
+    """
+    today = _migrations("HEAD")
+    for commit in _git("log", "--topo-order", "--format=%H", "--", MIGRATIONS).split():
+        if set() < _migrations(commit) < today:
+            return commit
+    return ""
+
+
+def new_migrations() -> list[str]:
+    """Names of those that the upgrade brings."""
+    return sorted(name for name, _ in _migrations("HEAD") - _migrations(commit_before()))
+
+
+def _migrations(commit: str) -> set[tuple[str, str]]:
+    """Names, and what is in them."""
+    listed = _git("ls-tree", "--format=%(path) %(objectname)", commit, f"{MIGRATIONS}/")
+    return {(Path(path).stem, blob) for path, blob in map(str.split, listed.splitlines()) if re.search(r"/\d+_", path)}
 
 
 def no_older_version() -> str:
     """Why there is none to upgrade from, or ""."""
-    return "" if commit_before() else "needs the history of the repository, with a version before the newest migration"
+    return "" if commit_before() else "needs the history of the repository, with a version that has fewer migrations"
 
 
 def older_code() -> Path:
-    """That version's files in a folder of their own, with the tests of today. They go when this process ends."""
+    """That version's files in a folder of their own, with the faults of today. They go when this process ends.
+
+    Its factories are its own: those of today make rows that it does not know.
+    """
     folder = Path(tempfile.mkdtemp(prefix="older-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     archive = folder / "older.tar"
     subprocess.run(
-        ["git", "archive", f"--output={archive}", commit_before(), "portal", "provisioning", "manage.py", "templates"],
+        ["git", "archive", f"--output={archive}", commit_before(), *FOLDERS],
         cwd=ROOT,
         check=True,
     )
     shutil.unpack_archive(archive, folder, filter="data")
     archive.unlink()
-    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__", "journeys", "bench"))
+    faults = folder / "tests" / "faults"
+    shutil.rmtree(faults, ignore_errors=True)
+    shutil.copytree(ROOT / "tests" / "faults", faults, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "docker-compose.yml").write_text((ROOT / "docker-compose.yml").read_text())
     return folder
 

@@ -172,7 +172,7 @@ def world(simulated, local_forge) -> World:
     return a_world()
 
 
-def a_world() -> World:
+def a_world(admin: User | None = None) -> World:
     """Needs the in-memory engine, and the forge of this machine."""
     payments, search = rows.team("payments"), rows.team("search")
     home = rows.environment("home", component_role_arn=rows.COMPONENT_ROLE)
@@ -182,7 +182,7 @@ def a_world() -> World:
         "outsider": rows.person("outsider", Role.DEVELOPER, [search]),
         "developer": rows.person("dev", Role.DEVELOPER, [payments]),
         "platform": rows.person("platform", Role.PLATFORM),
-        "admin": rows.person("admin", Role.ADMIN),
+        "admin": admin or rows.person("admin", Role.ADMIN),
     }
     service = rows.service("web", by=cast["developer"], of=of, spec=rows.service_spec("home"))
     piped = rows.version(rows.template(TemplateKind.SERVICE), files=PIPED, compatible=[home.template])

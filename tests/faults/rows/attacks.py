@@ -17,7 +17,9 @@ from tests.faults.rows.base import Bench, Result, Row, percentile
 
 Size = Mapping[str, float]
 MOST_MB, MOST_SECONDS = 200, 2.0  # for one archive
-MOST_GROWTH, MOST_CPU = 50, 0.25  # for one document
+# For one document: of the process that checks it; with the interpreters that it starts for patterns, whose searches
+# the product bounds itself, and whose start takes longer on a busy machine; and by the clock.
+MOST_GROWTH, MOST_CPU, MOST_CPU_WITH_CHILDREN, MOST_WAIT = 50, 0.25, 0.75, 10.0
 RENDER_MB, RENDER_SECONDS = 512, 5.0
 
 
@@ -304,20 +306,23 @@ def documents(bench: Bench, size: Size) -> Result:
     from tests.faults import hostile_documents as hostile
 
     corpus = hostile.corpus() if "limits" not in bench.without else _unprotected_documents()
-    accepted, unbounded, slowest, largest = [], [], 0.0, 0.0
+    accepted, unbounded, slowest, largest, with_children = [], [], 0.0, 0.0, 0.0
     for _ in range(int(size["times"])):
         for name, call in corpus.items():
-            found = tried(call, seconds=3)
-            slowest, largest = max(slowest, found.cpu), max(largest, found.grown)
+            found = tried(call, seconds=MOST_WAIT if "limits" not in bench.without else 3)
+            slowest, largest = max(slowest, found.own), max(largest, found.grown)
+            with_children = max(with_children, found.cpu)
+            too_long = found.own > MOST_CPU or found.cpu > MOST_CPU_WITH_CHILDREN or found.error == "killed"
             if found.answer is not True:
                 accepted.append(f"{name}: {found.answer or found.error}")
-            if found.cpu > MOST_CPU or found.grown > MOST_GROWTH or found.error == "killed":
-                unbounded.append(f"{name}: {found.cpu:.2f} s, {found.grown:.0f} MB")
+            if too_long or found.grown > MOST_GROWTH:
+                unbounded.append(f"{name}: {found.own:.2f} s of {found.cpu:.2f} s, {found.grown:.0f} MB")
     return Result(
         faults={"documents": len(corpus) * int(size["times"])},
         harm={"not_refused": len(accepted), "out_of_bounds": len(unbounded)},
         figures={
             "slowest_ms": round(1000 * slowest),
+            "slowest_with_children_ms": round(1000 * with_children),
             "largest_growth_mb": round(largest),
             "examples": [*accepted[:6], *unbounded[:6]],
         },

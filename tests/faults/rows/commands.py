@@ -53,7 +53,8 @@ def get_out(arena: Arena, work: Work, size: Size) -> Result:
     sandbox, before = "sandbox" not in arena.without, workspaces()
     outside = Outside(arena.directory, os.getpid())
     os.environ["CANARY_OF_THE_PORTAL"] = "x"
-    out = ended = 0
+    ended = 0
+    out: list[str] = []
     for number in range(int(size["rounds"])):
         commands, files = outside.commands()
         safe = list(range(len(PROBES)))
@@ -66,7 +67,7 @@ def get_out(arena: Arena, work: Work, size: Size) -> Result:
         request = Request(chosen, files, hosts=("allowed.test:1",), limits=LIMITS, sandbox=sandbox)
         result, log = finish(arena.directory / f"run-{number}", request, size["seconds"])
         ended += result is not None and result.code == 0
-        out += sum(got_out(log).values()) if result is not None else len(PROBES)
+        out += [name for name, got in got_out(log).items() if got] if result is not None else list(PROBES)
     mark = f"9{os.getpid():07d}.25"
     hostile = [f"setsid sleep {mark} & disown; sleep 0.2", "head -c 300M /dev/zero > big"]
     if sandbox:
@@ -83,11 +84,12 @@ def get_out(arena: Arena, work: Work, size: Size) -> Result:
     return Result(
         faults={"probes": len(PROBES) * size["rounds"], "hostile_runs": len(hostile), "runs_that_ended": ended},
         harm={
-            "probes_that_got_out": out,
+            "probes_that_got_out": len(out),
             "connections_to_this_machine": len(outside.reached),
             "survivors": survivors,
             "workspaces_left": len(workspaces() - before),
         },
+        figures={"got_out": sorted(set(out))[:12]},
     )
 
 

@@ -11,7 +11,7 @@ from tests.aws import ROOT
 from tests.faults import unprotected
 from tests.faults.arena import Arena
 from tests.faults.asking import Elsewhere
-from tests.faults.older import newest_migration, no_older_version, older_code, versions
+from tests.faults.older import new_migrations, no_older_version, older_code, versions
 from tests.faults.referee import harm
 from tests.faults.rows.base import Result, Row
 from tests.faults.work import Work
@@ -48,7 +48,8 @@ def upgrade(arena: Arena, work: Work, size: Size) -> Result:
             failed.append(f"{when}: {type(trouble).__name__}: {trouble}")
 
     try:
-        assert old.ask(do="prepare") == {}
+        prepared = old.ask(do="prepare")
+        assert prepared == {}, prepared
         names = [f"env-{number}" for number in range(each)]
         for name in names:
             of_old("old_before", "create", name)
@@ -85,7 +86,7 @@ def upgrade(arena: Arena, work: Work, size: Size) -> Result:
     return Result(
         faults={**asked, "workers_killed": killed + 1},
         harm={**harm(arena, work), "failed_requests": len(failed)},
-        figures={"from": before, "to": after, "migration": newest_migration(), "failed": failed[:3]},
+        figures={"from": before, "to": after, "migrations": new_migrations(), "failed": failed[:3]},
     )
 
 
