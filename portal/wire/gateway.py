@@ -153,6 +153,7 @@ def serve(request: HttpRequest) -> HttpResponse:
         reply = _worked_on(call)
     response = HttpResponse(reply.body, status=reply.status, content_type=CONTENT_TYPE)
     response.headers["x-amzn-RequestId"] = logs.request_id()
+    response.headers["Content-Length"] = str(len(response.content))  # else it goes out in chunks
     return response
 
 
