@@ -16,7 +16,10 @@ class _Prepared(psycopg.Cursor[Any]):
     """Values go beside the statement, not into it."""
 
     def execute(self, query: Any, params: Any = None, **_: Any) -> "_Prepared":
-        return super().execute(query, params, prepare=True)
+        super().execute(query, params, prepare=True)
+        if connection.queries_logged:
+            self._query = self._convert_query(query, params)  # psycopg leaves out what Django's log reads
+        return self
 
 
 def cursor() -> Any:

@@ -22,7 +22,7 @@ MADE = "made-by-the-bench-"  # how names begin of what P-R5 creates
 
 
 class Doors:
-    """``key`` signs for the portal. All that listens is on the first core, but for PostgreSQL, which may be anywhere."""
+    """``key`` signs for the portal. All listens on the first core, but for PostgreSQL, which may be anywhere."""
 
     def __init__(self, place: Place, instances: int):
         self.place, self.instances, self.numbers = place, instances, count(1)
