@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cached_property
 from itertools import count
@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 
 from tests.aws import free_port
 from tests.bench import driving, fleet, servers
+from tests.bench.measuring import QUICK, Effort
 from tests.bench.minimal import INSERT_TABLE, write_django
 from tests.bench.site import Place, clean_environment, portal_environment
 from tests.postgres import Postgres
@@ -24,15 +25,15 @@ MADE = "made-by-the-bench-"  # how names begin of what P-R5 creates
 class Doors:
     """``key`` signs for the portal. All listens on the first core, but for PostgreSQL, which may be anywhere."""
 
-    def __init__(self, place: Place, instances: int):
-        self.place, self.instances, self.numbers = place, instances, count(1)
-        self.postgres = place.open.enter_context(closing(Postgres(durable=True)))
+    def __init__(self, place: Place, effort: Effort):
+        self.place, self.instances, self.numbers = place, effort.few, count(1)
+        self.postgres = place.open.enter_context(closing(Postgres(durable=effort != QUICK)))
         self.environment = portal_environment(place.folder / "wire", self.postgres.url()) | {
             "WIRE_RATE": "0",
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "LOG_LEVEL": "INFO",  # as in production: a line for each request
         }
-        self.key = driving.Caller(**fleet.grow(self.environment, 0, instances))
+        self.key = driving.Caller(**fleet.grow(self.environment, 0, self.instances))
 
     def grow(self, instances: int) -> None:
         """More of them."""
@@ -68,7 +69,7 @@ class Doors:
         args = [sys.executable, "-m", "tests.bench.raw_server", str(port), str(file)]
         return self._started(servers.pinned(args), clean_environment(), port, "/")
 
-    def names(self, how_many: int) -> Iterable[str]:
+    def names(self, how_many: int) -> list[str]:
         """Names that nothing has yet."""
         return [f"{MADE}{next(self.numbers)}" for _ in range(how_many)]
 
@@ -104,8 +105,8 @@ class Doors:
         return port
 
 
-def doors(place: Place, instances: int) -> Doors:
+def doors(place: Place, effort: Effort) -> Doors:
     """The same for every row of a run."""
     if Doors not in place.shared:
-        place.shared[Doors] = Doors(place, instances)
+        place.shared[Doors] = Doors(place, effort)
     return place.shared[Doors]

@@ -66,7 +66,8 @@ def rate_once(port: int, requests: Iterable[bytes], *, connections: int = CONNEC
 
 def median_seconds(call: Call, seconds: float, at_most: int = 100_000) -> float:
     """The median time of one call; called at least once."""
-    taken, began = [], time.perf_counter()
+    taken: list[float] = []
+    began = time.perf_counter()
     while len(taken) < at_most:
         started = time.perf_counter()
         call()

@@ -20,8 +20,8 @@ class Raw(asyncio.Protocol):
         _, named, rest = head.lower().partition(b"content-length: ")
         if found and len(body) >= (int(rest.partition(b"\r\n")[0]) if named else 0):
             self.got = b""
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {len(self.body)}"
-            self.transport.write(head.encode() + b"\r\n\r\n" + self.body)
+            answer = f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {len(self.body)}"
+            self.transport.write(answer.encode() + b"\r\n\r\n" + self.body)
 
 
 async def main(port: int, file: Path) -> None:

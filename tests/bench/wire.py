@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from tests.bench import driving, fleet
 from tests.bench.doors import ECS, Doors, doors
@@ -17,7 +18,7 @@ LIST = "ListServiceInstances"
 
 def row_r1(effort: Effort, place: Place) -> Iterator[Line]:
     """Single rows: eight instances and eight environments in turn. The answers are compared first."""
-    servers = doors(place, effort.few)
+    servers = doors(place, effort)
     step = servers.instances // 8
     reads = [("GetServiceInstance", _body(**_instance(number))) for number in range(0, step * 8, step)]
     reads += [("GetEnvironment", _body(name=fleet.environment_name(number))) for number in range(8)]
@@ -26,7 +27,7 @@ def row_r1(effort: Effort, place: Place) -> Iterator[Line]:
 
 def row_r2(effort: Effort, place: Place) -> Iterator[Line]:
     """A hundred instances of a list."""
-    servers = doors(place, effort.few)
+    servers = doors(place, effort)
     yield from _rates("P-R2", "list 100", servers, effort, [(LIST, b"{}")], "at least 0.48", "at least 1.5")
 
 
@@ -51,7 +52,7 @@ def _rates(
 
 def row_r3(effort: Effort, place: Place) -> Iterator[Line]:
     """The last page of a list beside the first, over one connection, in two sizes of the list."""
-    servers = doors(place, effort.few)
+    servers = doors(place, effort)
     for size in sorted({servers.instances, max(effort.many, servers.instances)}):
         if size > servers.instances:
             servers.grow(size)
@@ -72,7 +73,7 @@ def row_r3(effort: Effort, place: Place) -> Iterator[Line]:
 
 def row_r4(effort: Effort, place: Place) -> Iterator[Line]:
     """One boto3 client, the median of its calls; the raw server gives boto3 the same bytes."""
-    servers = doors(place, effort.few)
+    servers = doors(place, effort)
     asked = _instance(servers.instances // 2)
     raw = servers.raw(json.dumps(_answer(servers.portal, servers.key, "GetServiceInstance", _body(**asked))).encode())
     clients = [servers.client("proton", port) for port in (servers.portal, raw)]
@@ -95,7 +96,7 @@ def row_r4(effort: Effort, place: Place) -> Iterator[Line]:
 
 def row_r5(effort: Effort, place: Place) -> Iterator[Line]:
     """A template made, with its audit event, for one signature and one name once; each call has a name of its own."""
-    servers = doors(place, effort.few)
+    servers = doors(place, effort)
 
     def creating(port: int) -> Callable[[], float]:
         def once() -> float:
@@ -143,7 +144,7 @@ def _instance(number: int) -> dict[str, str]:
     return {"serviceName": fleet.service_name(number), "name": fleet.instance_name(number)}
 
 
-def _answer(port: int, key: Caller, operation: str, body: bytes) -> dict[str, object]:
+def _answer(port: int, key: Caller, operation: str, body: bytes) -> dict[str, Any]:
     return dict(json.loads(driving.answer(port, key.request(port, operation, body))))
 
 
