@@ -47,6 +47,7 @@ __all__ = [
     "deployment",
     "draft",
     "environment",
+    "found",
     "may_change",
     "may_use_components",
     "may_use_drafts",
@@ -151,10 +152,14 @@ def connection(
 
 def shown(rows: QuerySet[Any], missing: str) -> dict[str, Any]:
     """The one row of a query of ``shown``, which is made for the person. Raises NotFound."""
-    found: dict[str, Any] | None = next(iter(rows.order_by()[:1]), None)
-    if found is None:
+    return found(next(iter(rows.order_by()[:1]), None), missing)
+
+
+def found(row: dict[str, Any] | None, missing: str) -> dict[str, Any]:
+    """What a query of ``one`` gave, which is made for the person. Raises NotFound."""
+    if row is None:
         raise NotFound(missing)
-    return found
+    return row
 
 
 def draft(user: User, id: UUID | str) -> Draft:

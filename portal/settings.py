@@ -135,6 +135,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
+        "prepare_threshold": 2**31,  # statements are prepared where that is asked for: portal/queries/prepared.py
         # A forgotten transaction or a migration that waits for a lock must not stop everybody else.
         "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
         **DATABASES["default"].get("OPTIONS", {}),

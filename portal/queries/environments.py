@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from portal.models import Environment, TemplateVersion, User
-from portal.queries import attempts
+from portal.queries import attempts, prepared
 from portal.queries.deployments import HEAVY_OF_TARGETS
 
 
@@ -57,7 +57,11 @@ def blockers_of_deletion(environment: Environment) -> list[str]:
     return reasons
 
 
-_SHOWN = ("arn", "name", "description", "created_at", "target_account_id", "proton_service_role_arn", "connection_id")
+_SHOWN = (
+    "arn", "name", "description", "created_at", "target_account_id", "proton_service_role_arn", "component_role_arn",
+    "connection_id",
+)  # fmt: skip
+_WHOLE = ("spec", "codebuild_role_arn", "provisioning_repository")
 _SHOWN_EXPRESSIONS = {
     "template_name": F("template__name"),
     "provisioning": F("template__provisioning"),
@@ -65,11 +69,22 @@ _SHOWN_EXPRESSIONS = {
 }
 
 
-def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
-    """What the wire shows of environments, as dictionaries, in one query; ``whole`` is for a single one."""
+def shown(user: User) -> QuerySet[Any]:
+    """What the wire shows of environments, as dictionaries, in one query."""
     rows = Environment.objects.all() if user.is_authenticated and user.is_active else Environment.objects.none()
-    more = ("spec", "codebuild_role_arn", "provisioning_repository") if whole else ()
-    return rows.values(*_SHOWN, "component_role_arn", *more, **_SHOWN_EXPRESSIONS)
+    return rows.values(*_SHOWN, **_SHOWN_EXPRESSIONS)
+
+
+def _named(name: str) -> QuerySet[Any]:
+    return Environment.objects.filter(name=name).order_by().values(*_SHOWN, *_WHOLE, **_SHOWN_EXPRESSIONS)
+
+
+_one = prepared.Statement(_named)
+
+
+def one(user: User, name: str) -> dict[str, Any] | None:
+    """All that the wire shows of a single environment; None when this person sees no such one."""
+    return next(iter(_one(name)), None) if user.is_authenticated and user.is_active else None
 
 
 def running_any(rows: QuerySet[Any], wanted: Iterable[tuple[str, int]]) -> QuerySet[Any]:

@@ -10,10 +10,11 @@ from django.db.models import F, Q, QuerySet
 from portal.enums import DeploymentStatus, Staleness
 from portal.errors import Invalid
 from portal.models import ServiceInstance, User
-from portal.queries import attempts
+from portal.queries import attempts, prepared
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 _SHOWN = ("pk", "arn", "name", "created_at")
+_WHOLE = ("spec", "last_client_token")
 _EXPRESSIONS = {
     "service_name": F("service__name"),
     "environment_name": F("environment__name"),
@@ -58,11 +59,24 @@ _MOMENTS = {
 }
 
 
-def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
-    """What the wire shows of instances, as dictionaries, in one query; ``whole`` is for a single one."""
+def shown(user: User) -> QuerySet[Any]:
+    """What the wire shows of instances, as dictionaries, in one query."""
     signed_in = user.is_authenticated and user.is_active
     rows = ServiceInstance.objects.all() if signed_in else ServiceInstance.objects.none()
-    return rows.values(*_SHOWN, *(("spec", "last_client_token") if whole else ()), **_EXPRESSIONS)
+    return rows.values(*_SHOWN, **_EXPRESSIONS)
+
+
+def _named(service_name: str, name: str) -> QuerySet[Any]:
+    rows = ServiceInstance.objects.filter(service__name=service_name, name=name)
+    return rows.order_by().values(*_SHOWN, *_WHOLE, **_EXPRESSIONS)
+
+
+_one = prepared.Statement(_named)
+
+
+def one(user: User, service_name: str, name: str) -> dict[str, Any] | None:
+    """All that the wire shows of a single instance; None when this person sees no such one."""
+    return next(iter(_one(service_name, name)), None) if user.is_authenticated and user.is_active else None
 
 
 def sortable(rows: QuerySet[Any], sort_by: str) -> QuerySet[Any]:

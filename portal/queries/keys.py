@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from portal.models import User
+from portal.queries import prepared
 from portal.vault import SESSION_PREFIX
 
 USER = ("id", "username", "is_active", "role")  # in the order of the model's fields, as from_db wants it
@@ -41,8 +42,23 @@ class Key:
 
 
 def find(key_id: str) -> Key | None:
-    """In one statement, revoked, expired or not. Asked anew for every call, so that a revocation holds at once."""
-    with connection.cursor() as cursor:
+    """In one statement, revoked, expired or not. Asked anew for every call, so that a revocation holds at once.
+
+    Being the first statement of a call it tells, too, whether the connection that was kept still stands: it is asked
+    once more over a new one when not, instead of another statement before it each time.
+    """
+    connection.health_check_done = True
+    try:
+        return _find(key_id)
+    except (InterfaceError, OperationalError):
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+            raise
+    connection.close()
+    return _find(key_id)
+
+
+def _find(key_id: str) -> Key | None:
+    with prepared.cursor() as cursor:
         if key_id.startswith(SESSION_PREFIX):
             now = connection.ops.adapt_datetimefield_value(timezone.now())
             cursor.execute(SHORT_LIVED, (now, key_id))

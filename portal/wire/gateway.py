@@ -111,17 +111,24 @@ def check_shape(call: Call) -> None:
 
 
 def authorise(call: Call) -> None:
-    """AWS Proton's managed policies as roles; whose rows are concerned is asked in ``access``."""
+    """AWS Proton's managed policies as roles, asked before anything is said about the request; whose rows are concerned
+    is asked in ``access``."""
     assert call.operation is not None and call.caller is not None
-    if call.caller.scope and (call.operation.name, call.members.get("resourceArn")) != (NOTIFY, call.caller.scope):
-        message = f"This key is for {call.caller.scope} only: it may perform proton:{NOTIFY} on that."
-        raise AwsError("AccessDeniedException", message)
     if not call.caller.user.at_least(call.operation.role):
         raise AwsError(
             "AccessDeniedException",
             f"User: {call.caller.user.username} is not authorized to perform: proton:{call.operation.name}. "
             f"It needs the role {call.operation.role.label.lower()}.",
         )
+
+
+def stay_in_scope(call: Call) -> None:
+    """A key that was made for one resource may speak about that, and about nothing else."""
+    assert call.operation is not None and call.caller is not None
+    scope = call.caller.scope
+    if scope and (call.operation.name, call.members.get("resourceArn")) != (NOTIFY, scope):
+        message = f"This key is for {scope} only: it may perform proton:{NOTIFY} on that."
+        raise AwsError("AccessDeniedException", message)
 
 
 def run(call: Call) -> None:
@@ -139,8 +146,9 @@ STEPS: tuple[Callable[[Call], None], ...] = (
     read_target,
     read_body,
     authenticate,
-    check_shape,
     authorise,
+    check_shape,
+    stay_in_scope,
     run,
 )
 
@@ -153,6 +161,7 @@ def serve(request: HttpRequest) -> HttpResponse:
         reply = _worked_on(call)
     response = HttpResponse(reply.body, status=reply.status, content_type=CONTENT_TYPE)
     response.headers["x-amzn-RequestId"] = logs.request_id()
+    response.headers["Content-Length"] = str(len(response.content))  # else it goes out in chunks
     return response
 
 

@@ -14,6 +14,7 @@ from django.db.models import F, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
 from portal.errors import Invalid
+from portal.queries import prepared
 
 DEFAULT_SIZE = 100
 STALE = "The pagination token is invalid: send the nextToken of the last reply, with the same other parameters."
@@ -83,7 +84,8 @@ def page(
         rows = rows.filter(beyond(Tuple(*[F(column) for column in by]), tuple(after)))
         # The same once more, for columns of several tables: an index of the first one leads to the place.
         rows = rows.filter(**{f"{by[0]}__{'lte' if descending else 'gte'}": after[0]})
-    found = list(rows.order_by(*[f"-{column}" if descending else column for column in by])[: size + 1])
+    asked = rows.order_by(*[f"-{column}" if descending else column for column in by])[: size + 1]
+    found = prepared.rows(asked) if asked.query.selected else list(asked)  # dictionaries, or whole rows
     if len(found) <= size:
         return found, None
     return found[:size], _write(question, key(found[size - 1]))

@@ -174,15 +174,14 @@ def reply(shape: StructureShape | None, value: Mapping[str, Any]) -> dict[str, A
     return _write_structure(shape)(value) if shape is not None else {}
 
 
-def _write(shape: Shape) -> Callable[[Any], Any]:
+def _write(shape: Shape) -> Callable[[Any], Any] | None:
+    """None for what goes as it is."""
     if isinstance(shape, StructureShape):
         return _write_structure(shape)
     if isinstance(shape, ListShape):
         member = _write(shape.member)
-        return lambda value: [member(item) for item in value]
-    if shape.type_name == "timestamp":
-        return _seconds
-    return lambda value: value
+        return list if member is None else lambda value: [member(item) for item in value]
+    return _seconds if shape.type_name == "timestamp" else None
 
 
 def _seconds(value: datetime | float) -> float:
@@ -199,7 +198,7 @@ def _write_structure(shape: StructureShape) -> Callable[[Mapping[str, Any]], dic
         for name, writer in writers:
             found = value.get(name)
             if found is not None:
-                written[name] = writer(found)
+                written[name] = found if writer is None else writer(found)
         for name in required:
             if name not in written:
                 raise KeyError(f"{shape.name}.{name}")

@@ -15,6 +15,7 @@ from tests.bench.measuring import QUICK, Effort, Line
 from tests.bench.rendering import row_v1, row_v2
 from tests.bench.site import Place
 from tests.bench.starting import row_m1, row_s1, row_s3
+from tests.bench.wire import row_r1, row_r2, row_r3, row_r4, row_r5
 from tests.bench.wizard import row_w1
 
 ROWS: dict[str, Callable[[Effort, Place], Iterator[Line]]] = {
@@ -22,6 +23,11 @@ ROWS: dict[str, Callable[[Effort, Place], Iterator[Line]]] = {
     "P-V2": row_v2,
     "P-W1": row_w1,
     "P-W3": row_w3,
+    "P-R1": row_r1,
+    "P-R2": row_r2,
+    "P-R4": row_r4,
+    "P-R5": row_r5,
+    "P-R3": row_r3,  # the last of these: it adds rows
     "P-S1": row_s1,
     "P-S3": row_s3,
     "P-M1": row_m1,
@@ -37,8 +43,7 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := [row for row in asked.rows if row not in ROWS]:
         parser.error(f"there is no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    with TemporaryDirectory(prefix="bench-") as folder:
-        place = Place(Path(folder))
+    with TemporaryDirectory(prefix="bench-") as folder, Place(Path(folder)) as place:
         for row in asked.rows or ROWS:
             for line in ROWS[row](QUICK if asked.quick else Effort(), place):
                 print(line, flush=True)

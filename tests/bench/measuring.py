@@ -12,15 +12,21 @@ Call = Callable[[], object]
 @dataclass(frozen=True)
 class Effort:
     """How long to measure. ``rounds``: how often the two sides alternate; ``seconds``: how long a side runs in a round,
-    at least once. ``starts``: rounds of rows that start processes; ``requests``: the load before memory is read."""
+    at least once. ``starts``: rounds of rows that start processes; ``requests``: the load before memory is read.
+    ``few`` and ``many``: instances in the database of the rows that ask the AWS door; ``writes``: calls of a turn that
+    each change something."""
 
     rounds: int = 7
     seconds: float = 0.25
     starts: int = 5
     requests: int = 300
+    few: int = 100_000
+    many: int = 1_000_000
+    writes: int = 200
 
 
-QUICK = Effort(rounds=1, seconds=0.0, starts=1, requests=8)  # does everything once and proves nothing about speed
+# Does everything once and proves nothing about speed.
+QUICK = Effort(rounds=1, seconds=0.0, starts=1, requests=8, few=200, many=300, writes=8)
 
 
 @dataclass(frozen=True)

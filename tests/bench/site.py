@@ -8,9 +8,11 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tests.aws import ROOT
 
@@ -26,13 +28,22 @@ class Site:
 
 @dataclass(frozen=True)
 class Place:
-    """A directory that is thrown away, and the one site of a run, made when a row asks for it."""
+    """A directory that is thrown away, and the one site of a run, made when a row asks for it. ``open`` holds what
+    rows share, and ends with it."""
 
     folder: Path
+    open: ExitStack = field(default_factory=ExitStack)
+    shared: dict[type, Any] = field(default_factory=dict)
 
     @cached_property
     def site(self) -> Site:
         return make_site(self.folder / "data")
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.open.close()
 
 
 def clean_environment() -> dict[str, str]:
@@ -40,17 +51,22 @@ def clean_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
 
 
-def make_site(folder: Path) -> Site:
-    """A portal whose database lies in ``folder``, and whose broker refuses."""
+def portal_environment(folder: Path, database: str) -> dict[str, str]:
+    """The variables of a portal that keeps its files in ``folder``, and whose broker refuses."""
     folder.mkdir(parents=True, exist_ok=True)
-    environment = clean_environment() | {
+    return clean_environment() | {
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "DATA_DIR": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "DATABASE_URL": database,
         "BROKER_URL": "redis://127.0.0.1:9/0",
         "LOG_LEVEL": "WARNING",
         "SECRET_KEY": "only-for-this-run-of-a-portal-that-answers-nobody-but-the-bench",
     }
+
+
+def make_site(folder: Path) -> Site:
+    """A portal whose database lies in ``folder``."""
+    environment = portal_environment(folder, f"sqlite:///{folder / 'db.sqlite3'}")
     made = subprocess.run(
         [sys.executable, "-m", "tests.bench.site"],
         env=environment,

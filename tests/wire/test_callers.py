@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from portal.actions import key_use, people, session_keys
@@ -187,3 +188,20 @@ def test_nothing_secret_is_shown_where_values_are_printed(ada, key):
     row = SessionKey.objects.get()
     secrets = [issued.secret, issued.token, row.secret, row.token_hash, "c4n4ry", request.headers["authorization"]]
     assert [secret for secret in secrets if secret in shown] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_database_cut_is_replaced_without_asking_about_it_before(ada, key):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no connection to lose")
+    callers.authenticate(signed(**key))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        mine = cursor.fetchone()[0]
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [mine])
+    finally:
+        other.close()
+    assert callers.authenticate(signed(**key)).user == ada

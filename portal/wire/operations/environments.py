@@ -20,8 +20,8 @@ Reply = Mapping[str, Any]
 
 
 def _shown(caller: Caller, name: str) -> Reply:
-    rows = queries.shown(caller.user, whole=True).filter(name=name)
-    return {"environment": present.environment(access.shown(rows, f"environment {name} does not exist"))}
+    row = access.found(queries.one(caller.user, name), f"environment {name} does not exist")
+    return {"environment": present.environment(row)}
 
 
 def _connection(caller: Caller, id: str | None) -> EnvironmentAccountConnection | None:

@@ -26,8 +26,8 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _shown(caller: Caller, service_name: str, name: str) -> Reply:
-    rows = queries.shown(caller.user, whole=True).filter(service__name=service_name, name=name)
-    return {"serviceInstance": present.instance(access.shown(rows, f"service {service_name} has no instance {name}"))}
+    row = access.found(queries.one(caller.user, service_name, name), f"service {service_name} has no instance {name}")
+    return {"serviceInstance": present.instance(row)}
 
 
 def _find(arn: str) -> ServiceInstance | None:

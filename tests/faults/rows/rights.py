@@ -206,7 +206,7 @@ OPERATIONS = (
     (r"\w*Template\w*|\w*AccountSettings", "ADMIN"),
     (r"(Tag|Untag)Resource", "ADMIN"),  # of a template here
     (r"(Create|Update|Delete|Cancel)\w*(ServiceInstance|ServicePipeline|Service)(Deployment)?", "TEAM"),
-    (r"\w*Environment\w*|\w*Repository\w*|\w*Component\w*|\w*SyncConfig\w*|\w*Notify\w*", "PLATFORM"),
+    (r"\w*Environment\w*|\w*Repository\w*|\w*Component\w*|\w*SyncConfig\w*|\w*Notify\w*|DeleteDeployment", "PLATFORM"),
 )
 
 
