@@ -16,7 +16,7 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from portal import logs
 from portal.errors import PortalError
-from portal.wire import callers, replay, shapes, sigv4
+from portal.wire import callers, discretion, replay, shapes, sigv4
 from portal.wire.errors import AwsError, translate
 from portal.wire.registry import Caller, Operation, handlers
 from portal.wire.service_model import operation_models, target_prefix
@@ -138,7 +138,8 @@ def run(call: Call) -> None:
         found = call.operation.run(call.caller, **arguments)
     except PortalError as refusal:
         raise translate(refusal, call.operation.name) from refusal
-    call.reply = shapes.reply(call.operation.output, found)
+    told = discretion.shown(call.caller.user, call.operation.name, found)
+    call.reply = shapes.reply(call.operation.output, told)
 
 
 STEPS: tuple[Callable[[Call], None], ...] = (

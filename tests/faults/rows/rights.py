@@ -200,13 +200,21 @@ def _asked_of_page(client: Any, method: str, address: str) -> str:
     return verdict(response.status_code)
 
 
-# Operations of the API by name: who may. The first that matches.
-OPERATIONS = (
-    (r"(Get|List)\w+", "EVERYONE"),
-    (r"\w*Template\w*|\w*AccountSettings", "ADMIN"),
-    (r"(Tag|Untag)Resource", "ADMIN"),  # of a template here
-    (r"(Create|Update|Delete|Cancel)\w*(ServiceInstance|ServicePipeline|Service)(Deployment)?", "TEAM"),
-    (r"\w*Environment\w*|\w*Repository\w*|\w*Component\w*|\w*SyncConfig\w*|\w*Notify\w*|DeleteDeployment", "PLATFORM"),
+# Operations of the API by name: who may, and what they are asked about. The first that matches.
+WEB = {"name": "web"}
+DEV = {"serviceName": "web", "name": "dev", "serviceInstanceName": "dev"}
+OPERATIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (r"(Get|List)\w+", "EVERYONE", {}),
+    (r"\w*Template\w*|\w*AccountSettings", "ADMIN", {}),
+    (r"(Tag|Untag)Resource", "ADMIN", {}),  # of a template here
+    (r"CreateService", "DEVELOPERS", {}),
+    (r"CreateServiceInstance", "PLATFORM", DEV),
+    (r"(Update|Cancel)ServiceInstance(Deployment)?", "TEAM", DEV),
+    (r"(Update|Cancel)ServicePipeline(Deployment)?", "TEAM", {"serviceName": "delivered"}),
+    (r"(Update|Delete)Service", "TEAM", WEB),
+    (r"CreateComponent", "TEAM", {}),
+    (r"(Update|Delete|Cancel)Component(Deployment)?", "TEAM", {"name": "bucket", "componentName": "bucket"}),
+    (r"\w*Environment\w*|\w*Repository\w*|\w*SyncConfig\w*|\w*Notify\w*|DeleteDeployment", "PLATFORM", {}),
 )
 
 
@@ -215,15 +223,16 @@ def _operations(world: _World) -> Iterator[Question]:
     from portal.wire.registry import handlers
 
     for name, operation in handlers().items():
-        whom = next((getattr(world.table, who) for pattern, who in OPERATIONS if re.fullmatch(pattern, name)), None)
-        if whom is None:
+        found = next(((who, about) for pattern, who, about in OPERATIONS if re.fullmatch(pattern, name)), None)
+        if found is None:
             world.uncovered.append(name)
             continue
+        whom, about = getattr(world.table, found[0]), found[1]
         for who, (person, own, _) in world.people.items():
             known = person is not None and person.is_active
             wanted = world.allowed(whom, own) if known else "refused"
             if person is not None:
-                yield Question("operation", name, who, wanted, partial(_asked_of_operation, person, operation))
+                yield Question("operation", name, who, wanted, partial(_asked_of_operation, person, operation, about))
 
 
 KNOWN_MEMBERS: dict[str, Any] = {
@@ -240,7 +249,7 @@ KNOWN_MEMBERS: dict[str, Any] = {
 }
 
 
-def _asked_of_operation(person: Any, operation: Any) -> str:
+def _asked_of_operation(person: Any, operation: Any, about: dict[str, str]) -> str:
     """Everything after the signature. Whatever else is wrong with the request: it is told to those only who may."""
     from django.test import RequestFactory
 
@@ -255,6 +264,7 @@ def _asked_of_operation(person: Any, operation: Any) -> str:
         for name, shape in operation.input.members.items()
         if name in operation.input.required_members
     }
+    members |= {name: value for name, value in about.items() if name in members}
     request = RequestFactory().post(
         "/",
         json.dumps(members),

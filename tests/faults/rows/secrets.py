@@ -234,6 +234,8 @@ class _Doors:
         self.people = {role: self.known.cast[role.lower()] for role in Role}
         key, secret = people.create_access_key(by=work.admin, user=work.admin)
         self.key = key.pk, hunt.plant("access key of the API", secret)
+        key, secret = people.create_access_key(by=self.people[Role.VIEWER], user=self.people[Role.VIEWER])
+        self.viewers_key = key.pk, hunt.plant("access key of a viewer", secret)
         for person in self.people.values():
             person.set_password(hunt.plant(f"password of {person.username}", _secret(f"pw-{person.username}")))
             person.save()
@@ -402,8 +404,10 @@ class _Doors:
         self._ask("admin", "put", "/environments/")
 
     def call(self) -> None:
-        """Every operation of the API that reads, signed by an admin's key. One that is not answered is not covered."""
+        """Every operation of the API that reads, signed by a viewer's key and by an admin's, who may change the specs
+        and therefore reads them whole. One that is not answered is not covered."""
         from portal.models import Deployment, Environment
+        from portal.wire.discretion import TELL_SPECS
         from tests.faults.reads import reads
 
         latest = Deployment.objects.filter(environment_name="fine").latest("created_at")
@@ -412,7 +416,11 @@ class _Doors:
             "deployment": str(latest.pk),
             "arn": Environment.objects.get(name="fine").arn,
         }
-        for name, body, headers in reads(world, *self.key):
+        for whole, (name, body, headers) in (
+            (whole, asked)
+            for whole, key in ((False, self.viewers_key), (True, self.key))
+            for asked in reads(world, *key)
+        ):
             self.operations += 1
             response = self.clients["a stranger"].post(
                 "/", body, content_type=headers.pop("content-type"), headers=headers
@@ -420,7 +428,8 @@ class _Doors:
             self.hunt.broken += response.status_code >= 500
             if response.status_code != 200:
                 self.uncovered.append(f"{name}: {response.content.decode()[:200]}")
-            self.hunt.look_into(f"operation {name}", response.content.decode() + repr(response.headers))
+            home = whole and name in TELL_SPECS
+            self.hunt.look_into(f"operation {name}", response.content.decode() + repr(response.headers), home=home)
 
     def commands(self) -> None:
         from django.core.management import call_command, get_commands

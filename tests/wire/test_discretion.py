@@ -1,0 +1,47 @@
+"""Secret inputs in specs are for those who may change them."""
+
+import pytest
+
+from portal.enums import Role, TemplateKind
+from tests.factories import rows
+from tests.wire.conftest import run
+
+pytestmark = pytest.mark.django_db
+SCHEMA = rows.SERVICE_SCHEMA.replace("image: {type: string}", "image: {type: string, writeOnly: true}")
+HOME_SCHEMA = rows.ENVIRONMENT_SCHEMA.replace("minLength: 2}", "minLength: 2, writeOnly: true}")
+
+
+@pytest.fixture
+def people(simulated):
+    payments = rows.team("payments")
+    found = {
+        "admin": rows.person("admin"),
+        "member": rows.person("member", Role.DEVELOPER, [payments]),
+        "other": rows.person("other", Role.DEVELOPER),
+        "viewer": rows.person("viewer", Role.VIEWER),
+    }
+    vpc = rows.version(rows.template(name="vpc"), files=rows.environment_files(HOME_SCHEMA))
+    home = rows.environment("home", of=vpc, spec="spec: {cluster_name: secretive}")
+    of = rows.version(rows.template(TemplateKind.SERVICE), files=rows.service_files(SCHEMA), compatible=[home.template])
+    rows.service("web", by=found["member"], of=of, spec=rows.service_spec("home", image="hush-hush"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("operation", "members", "secret", "who"),
+    [
+        ("GetService", {"name": "web"}, "hush-hush", {"admin", "member"}),
+        ("GetServiceInstance", {"serviceName": "web", "name": "dev"}, "hush-hush", {"admin", "member"}),
+        ("GetEnvironment", {"name": "home"}, "secretive", {"admin"}),
+    ],
+)
+def test_a_spec_shows_its_secrets_to_those_only_who_may_change_it(people, operation, members, secret, who):
+    shown = {name for name, person in people.items() if secret in str(run(person, operation, **members))}
+    assert shown == who
+
+
+def test_a_deployment_shows_the_secrets_of_its_spec_to_those_only_who_may_change_its_target(people):
+    which = {"serviceName": "web", "name": "dev"}
+    id = run(people["admin"], "GetServiceInstance", **which)["serviceInstance"]["lastAttemptedDeploymentId"]
+    shown = {name for name, person in people.items() if "hush-hush" in str(run(person, "GetDeployment", id=id))}
+    assert shown == {"admin", "member"}
