@@ -1,6 +1,6 @@
 """Every row with its full counts, and the report of what became of it.
 
-    python -m tests.faults.soak [--share 1.0] [--seconds 7200] [--rows 1 2 8] [--seed 1] [--into docs] [--postgres]
+    python -m tests.faults.soak [--share 1.0] [--seconds 7200] [--rows 1 2 8] [--seed 1] [--into docs] [--postgres] [--keep]
 
 Writes ``faults.md`` and ``faults.json``. Rows that the time did not suffice for, and those that this machine cannot
 run, are named as not run. With ``--postgres`` the rows that would use SQLite use a PostgreSQL of the run's own. Exits
@@ -108,6 +108,7 @@ def soak(numbers: Sequence[int], *, share: float, seconds: float, seed: int) -> 
         run = {
             "row": number,
             "title": ROWS[number].title,
+            "share": share,
             "protected": play(number, share=share, seed=seed, control=False, left=until - time.monotonic()),
             "control": play(number, share=share, seed=seed, control=True, left=max(60.0, until - time.monotonic())),
         }
@@ -137,7 +138,8 @@ def page(report: Mapping[str, Any]) -> str:
         + ", ".join(f"{name} {number}" for name, number in {**machine["packages"], **machine["servers"]}.items())
         + ".",
         "",
-        f"Seed {report['seed']}; {report['share']:.0%} of the full counts, and never less than the small ones.",
+        f"Seed {report['seed']}. Beside each row stand the share of its full counts, and never less than the small ones, "
+        "and the commit that it ran on.",
         "",
         "| Row | What was done | Harm | Harm to the control | Other figures |",
         "| --- | --- | --- | --- | --- |",
@@ -154,13 +156,14 @@ def page(report: Mapping[str, Any]) -> str:
             harm = {name: value for name, value in found["harm"].items() if value}
             cells.append(_pairs(harm) if harm else "none")
         protected = run["protected"]
+        about = f"{run['row']}: {run['title']} ({run['share']:.0%}, {protected.get('commit', '')})"
         figures = {
             name: value for name, value in protected.get("figures", {}).items() if isinstance(value, int | float)
         }
         figures["seconds"] = protected.get("seconds", 0)
         without = ", ".join(run["control"].get("control", []))
         lines.append(
-            f"| {run['row']}: {run['title']} | {_pairs(protected.get('faults', {}))} | {cells[0]} "
+            f"| {about} | {_pairs(protected.get('faults', {}))} | {cells[0]} "
             f"| {cells[1]} (without: {without}) | {_pairs(figures)} |"
         )
     if report["not_run"]:
@@ -169,7 +172,7 @@ def page(report: Mapping[str, Any]) -> str:
     for run in report["runs"]:
         found = run["protected"]
         if "harm" in found:
-            command = f"python -m tests.faults.rows {run['row']} --seed {report['seed']} --share {report['share']:g}"
+            command = f"python -m tests.faults.rows {run['row']} --seed {report['seed']} --share {run['share']:g}"
             lines.append(f"- `{command}`: {_pairs(found.get('counts', {}))}. 0 of: {', '.join(found['harm'])}.")
     return "\n".join(lines) + "\n"
 
@@ -182,6 +185,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--into", type=Path, default=ROOT / "docs")
     parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="the rows of the report that is there, but those run now")
     options = parser.parse_args()
     with ExitStack() as stack:
         if options.postgres:
@@ -192,9 +196,20 @@ def main() -> int:
         return write(options)
 
 
+def merged(report: Mapping[str, Any], kept: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The report with those rows of an earlier one that it has not run itself, by number."""
+    now = {run["row"] for run in report["runs"]}
+    runs = [*report["runs"], *(run for run in kept if run["row"] not in now)]
+    left = [number for number in report["not_run"] if number not in {run["row"] for run in runs}]
+    return {**report, "runs": sorted(runs, key=lambda run: run["row"]), "not_run": left}
+
+
 def write(options: argparse.Namespace) -> int:
     report: dict[str, Any] = {"runs": [], "not_run": options.rows}
+    there = options.into / "faults.json"
+    kept = json.loads(there.read_text())["runs"] if options.keep and there.exists() else []
     for report in soak(options.rows, share=options.share, seconds=options.seconds, seed=options.seed):
+        report = merged(report, kept)
         (options.into / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
         (options.into / "faults.md").write_text(page(report))
     bad = [run["row"] for run in report["runs"] if run["protected"]["failures"] or run["control"]["failures"]]

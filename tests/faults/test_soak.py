@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from tests.faults.soak import page
+from tests.faults.soak import merged, page
 
 
 def run(harm: dict[str, int], failures: list[str]) -> dict[str, Any]:
     kills = {"kills": 3}
     return {
+        "commit": "abc",
         "counts": kills,
         "faults": kills,
         "harm": harm,
@@ -25,15 +26,17 @@ def report(protected: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]
         "python": "3.11",
         "database": "sqlite",
     }
-    runs = [{"row": 1, "title": "kill -9", "protected": protected, "control": control}]
+    runs = [{"row": 1, "title": "kill -9", "share": 0.1, "protected": protected, "control": control}]
     machine |= {"packages": {}, "servers": {"valkey": "9.1"}}
     return {"machine": machine, "share": 0.1, "seed": 1, "runs": runs, "not_run": [2, 4]}
 
 
 def test_a_good_run_has_no_harm_and_its_control_has():
     text = page(report(run({"lost": 0}, []), {**run({"lost": 4}, []), "control": ["lease"]}))
-    assert "| 1: kill -9 | kills 3 | none | lost 4 (without: lease) | recovery p95 seconds 2.5, seconds 0 |" in text
-    assert "10% of the full counts" in text
+    assert (
+        "| 1: kill -9 (10%, abc) | kills 3 | none | lost 4 (without: lease) | recovery p95 seconds 2.5, seconds 0 |"
+        in text
+    )
     assert "Not run, for want of time: rows 2, 4." in text
 
 
@@ -53,3 +56,9 @@ def test_each_row_says_what_was_asserted_and_how_to_do_it_again():
     text = page(report(run({"lost": 0, "stuck": 0}, []), {**run({"lost": 4}, []), "control": ["lease"]}))
     assert "- `python -m tests.faults.rows 1 --seed 1 --share 0.1`: kills 3. 0 of: lost, stuck.\n" in text
     assert "valkey 9.1" in text
+
+
+def test_rows_of_an_earlier_report_are_kept_unless_they_were_run_again():
+    old = [{"row": 1, "of": "old"}, {"row": 2, "of": "old"}]
+    found = merged({"runs": [{"row": 2, "of": "new"}], "not_run": [1, 3]}, old)
+    assert found == {"runs": [{"row": 1, "of": "old"}, {"row": 2, "of": "new"}], "not_run": [3]}
