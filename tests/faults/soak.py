@@ -1,6 +1,7 @@
 """Every row with its full counts, and the report of what became of it.
 
-    python -m tests.faults.soak [--share 1.0] [--seconds 7200] [--rows 1 2 8] [--seed 1] [--into docs] [--postgres] [--keep]
+    python -m tests.faults.soak [--share 1.0] [--seconds 7200] [--rows 1 2 8] [--seed 1] [--into docs]
+                                [--postgres] [--keep]
 
 Writes ``faults.md`` and ``faults.json``. Rows that the time did not suffice for, and those that this machine cannot
 run, are named as not run. With ``--postgres`` the rows that would use SQLite use a PostgreSQL of the run's own. Exits
@@ -138,8 +139,8 @@ def page(report: Mapping[str, Any]) -> str:
         + ", ".join(f"{name} {number}" for name, number in {**machine["packages"], **machine["servers"]}.items())
         + ".",
         "",
-        f"Seed {report['seed']}. Beside each row stand the share of its full counts, and never less than the small ones, "
-        "and the commit that it ran on.",
+        f"Seed {report['seed']}. Beside each row stand the share of its full counts, and never less than the small "
+        "ones, and the commit that it ran on.",
         "",
         "| Row | What was done | Harm | Harm to the control | Other figures |",
         "| --- | --- | --- | --- | --- |",
