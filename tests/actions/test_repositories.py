@@ -10,6 +10,7 @@ from portal.errors import Conflict, Forbidden, Invalid, Unavailable
 from portal.models import AuditEvent, Deployment, PullRequest, Repository
 from tests.factories import forges as made
 from tests.factories import rows
+from tests.factories.pull_requests import TERRAFORM
 
 pytestmark = pytest.mark.django_db
 ROLE = "arn:aws:iam::123456789012:role/provisioning"
@@ -74,7 +75,8 @@ def test_a_test_keeps_what_is_wrong_now(platform, local_forge, tmp_path):
 
 def test_a_repository_in_use_stays_linked(platform, simulated):
     row = made.repository(platform)
-    home = rows.environment("home", provisioning_repository=BRANCH)
+    terraform = rows.version(rows.template(), files=TERRAFORM)
+    home = rows.environment("home", of=terraform, provisioning_repository=BRANCH)
     accounts.update_settings(by=rows.person("ada"), pipeline_provisioning_repository=BRANCH)
     web = rows.service("web")
     web.repository_id = row.name
@@ -90,7 +92,8 @@ def test_a_repository_in_use_stays_linked(platform, simulated):
 
 
 def made_environment(by, **more):
-    version = rows.version(rows.template())
+    files = TERRAFORM if "provisioning_repository" in more else None
+    version = rows.version(rows.template(), files=files)
     return environments.create(
         by=by, name="home", template=version.template, spec=rows.ENVIRONMENT_SPEC, major=1, **more
     )

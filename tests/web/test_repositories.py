@@ -11,6 +11,7 @@ from portal.enums import Role, TemplateKind
 from portal.models import AccountSettings, AuditEvent, Draft, Environment, Repository, User
 from tests.factories import forges as made
 from tests.factories import rows
+from tests.factories.pull_requests import TERRAFORM
 
 pytestmark = pytest.mark.django_db
 HOME = "/repositories/github/acme/infra/"
@@ -161,7 +162,7 @@ def test_the_pipeline_repository_is_chosen_by_an_admin(client, platform):
 
 
 def test_the_wizard_of_environments_offers_linked_repositories(client, platform, simulated):
-    version = rows.version(rows.template())
+    version = rows.version(rows.template(), files=TERRAFORM)
     draft = drafts.start(by=platform, template=version.template, version=version)
     address = f"/drafts/{draft.pk}/details/"
     assert "Provisioning repository" not in text_of(client.get(address))

@@ -5,6 +5,7 @@ import pytest
 from portal.enums import Role
 from tests.factories import forges as made
 from tests.factories import rows
+from tests.factories.pull_requests import TERRAFORM
 from tests.wire.conftest import ACCOUNT, refused, run
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +93,7 @@ def test_pipelines_are_delivered_to_a_linked_repository(admin):
 
 def test_an_environment_shows_its_repository_which_never_changes(admin):
     run(admin, "CreateRepository", **LINK)
-    template = rows.version(rows.template(name="vpc")).template
+    template = rows.version(rows.template(name="vpc"), files=TERRAFORM).template
     request = {"name": "home", "templateName": template.name, "templateMajorVersion": "1"}
     request |= {"spec": rows.ENVIRONMENT_SPEC, "provisioningRepository": BRANCH}
     shown = run(admin, "CreateEnvironment", **request)["environment"]
