@@ -1,6 +1,9 @@
 """What commands try in order to get out of their sandbox."""
 
+import atexit
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,13 +68,13 @@ PROBES = {
     "cgroups": "mkdir /sys/fs/cgroup/pids/x && echo OUT",
     "fill the devices' folder": "head -c 200M /dev/zero > /dev/shm/x && echo OUT; touch /dev/x && echo OUT",
     "fill the temporary folder": "head -c 200M /dev/zero > /tmp/x && echo OUT; rm -f /tmp/x",
-    "secrets on command lines": "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -x CANARY_OF_THE_RUN && echo OUT",
+    "secrets on command lines": "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -x CANARY_OF_THE_RU[N] && echo OUT",
     "the credentials of the portal": "env | grep -E 'AWS_SECRET|SECRET_KEY|DATABASE_URL|CANARY' && echo OUT",
 }
 
 
 class Outside:
-    """A secret file and a service of this machine; ``reached`` tells who ever got to that."""
+    """A secret file, a secret on a command line, and a service of this machine; ``reached`` tells who got to that."""
 
     def __init__(self, folder: Path, pid: int):
         self.secret = folder / "secret"
@@ -81,6 +84,13 @@ class Outside:
         self.door = socket.create_server(("127.0.0.1", 0))
         self.port = self.door.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
+        waiting = [sys.executable, "-c", "import time; time.sleep(300)", "CANARY_OF_THE_RUN"]
+        self.process = subprocess.Popen(waiting, stdin=subprocess.DEVNULL)
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def _accept(self) -> None:
         while True:

@@ -216,7 +216,7 @@ ROWS = [
         "stacks that fail half-way",
         fail_partly,
         ("careful",),
-        small={"each": 1, "seconds": 80},
+        small={"each": 1, "seconds": 160},
         full={"each": 30, "seconds": 600},
         patience=40,
         arena={"settings": {}},
