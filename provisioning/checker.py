@@ -1,6 +1,7 @@
 """Checks values against an input type with jsonschema, and says what is wrong in words of its own."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -177,7 +178,9 @@ def _format(validator: Any, name: str, instance: Any, schema: Mapping[str, Any])
 
 
 def _multiple_of(validator: Any, step: float, instance: Any, schema: Mapping[str, Any]) -> Failures:
-    if validator.is_type(instance, "number") and Fraction(str(instance)) % Fraction(str(step)):
+    if not validator.is_type(instance, "number"):
+        return
+    if not math.isfinite(instance) or Fraction(str(instance)) % Fraction(str(step)):
         yield ValidationError("multipleOf")
 
 
