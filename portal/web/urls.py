@@ -28,28 +28,22 @@ from portal.web.views import (
 )
 
 
-class KindConverter:
-    """ "environment" or "service" in an address; views get "ENVIRONMENT" or "SERVICE"."""
+class _InLowerCase:
+    """Values of an enum, in lower case in addresses: "environment" there, and "ENVIRONMENT" for views."""
 
+    def to_python(self, value: str) -> str:
+        return value.upper()
+
+    def to_url(self, value: str) -> str:
+        return str(value).lower()
+
+
+class KindConverter(_InLowerCase):
     regex = "environment|service"
 
-    def to_python(self, value: str) -> str:
-        return value.upper()
 
-    def to_url(self, value: str) -> str:
-        return str(value).lower()
-
-
-class ProviderConverter:
-    """ "github" in an address; views get "GITHUB"."""
-
+class ProviderConverter(_InLowerCase):
     regex = "github|github_enterprise|bitbucket"
-
-    def to_python(self, value: str) -> str:
-        return value.upper()
-
-    def to_url(self, value: str) -> str:
-        return str(value).lower()
 
 
 register_converter(KindConverter, "kind")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from provisioning.engines import aws_errors, cfn_handle, cfn_preview
+from provisioning.engines import aws_errors, cfn_preview
 from provisioning.engines.base import EngineUnavailable, Job, Outcome, Plan, Progress, Unclear
 from provisioning.engines.cfn_apply import Apply
 from provisioning.engines.cfn_cancel import Cancel
@@ -39,7 +39,7 @@ class CloudFormationEngine:
     def advance(self, job: Job, handle: str | None) -> Progress | Outcome | Unclear:
         """One look at the stack and at most one change. For "cancel", ``job.deployment`` and ``handle`` are those of
         the deployment that is to stop. Raises EngineUnavailable when AWS did not answer."""
-        state = cfn_handle.load(handle)
+        state = Handle.load(handle)
         try:
             return _STEPS[job.intent](job, state, self._stacks(job), self._sessions, self._clock).step()
         except TooLate:

@@ -6,9 +6,8 @@ the build's result decides, never what it notified.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -31,6 +30,7 @@ from provisioning.engines.base import (
 )
 from provisioning.engines.codebuild_project import differs, wanted_project
 from provisioning.engines.command import planned
+from provisioning.engines.handle import BaseHandle
 from provisioning.engines.session import NoAccess, Sessions
 
 POLL_SECONDS = 5.0
@@ -40,7 +40,7 @@ LOG_PAGE = 500  # lines
 
 
 @dataclass(frozen=True)
-class _Handle:
+class _Handle(BaseHandle):
     build: str = ""
     uploaded: str = ""  # key of the source
     log: str = ""  # where the next lines of the log begin
@@ -63,7 +63,7 @@ class CodeBuildEngine:
         self._sessions, self._callback, self._secrets = sessions, callback, secrets
 
     def advance(self, job: Job, handle: str | None) -> Progress | Outcome | Unclear:
-        state = _load(handle)
+        state = _Handle.load(handle)
         try:
             return self._step(job, state)
         except NoAccess as error:
@@ -90,10 +90,10 @@ class CodeBuildEngine:
             return Outcome("cancelled")
         if build is None:
             return self._begin(job, state, mark)
-        state = replace(state, build=build["id"])
+        state = state.but(build=build["id"])
         if build["buildStatus"] == "IN_PROGRESS" and job.intent == "cancel" and job.begins:
             self._client(job, mutating=True).stop_build(id=build["id"])
-            return Progress(_dump(state), "Stopping the build", 2.0)
+            return Progress(state.dump(), "Stopping the build", 2.0)
         return self._follow(job, state, build)
 
     def _find(self, job: Job, state: _Handle, mark: str) -> Mapping[str, Any] | None:
@@ -127,10 +127,10 @@ class CodeBuildEngine:
         there = _member(client.batch_get_projects(names=[wanted["name"]]), "projects")
         if not there:
             changing.create_project(**wanted)
-            return Progress(_dump(state), "Making the CodeBuild project", 0.5)
+            return Progress(state.dump(), "Making the CodeBuild project", 0.5)
         if differs(there[0], wanted):
             changing.update_project(**wanted)
-            return Progress(_dump(state), "Updating the CodeBuild project", 0.5)
+            return Progress(state.dump(), "Updating the CodeBuild project", 0.5)
         source = self._source(job, plan, state)
         if isinstance(source, Progress | Outcome):
             return source
@@ -142,7 +142,7 @@ class CodeBuildEngine:
             **source,
         )
         build = _member(answer, "build")
-        return Progress(_dump(replace(state, build=build["id"])), "The build was started", POLL_SECONDS)
+        return Progress(state.but(build=build["id"]).dump(), "The build was started", POLL_SECONDS)
 
     def _source(self, job: Job, plan: CommandPlan, state: _Handle) -> Progress | Outcome | dict[str, Any]:
         """Arguments of StartBuild; or the upload that comes before it."""
@@ -157,7 +157,7 @@ class CodeBuildEngine:
         key = f"sources/{hashlib.sha256(data).hexdigest()}.zip"
         if state.uploaded != key:
             self._sessions.own("s3", job.target.region, mutating=True).put_object(Bucket=bucket, Key=key, Body=data)
-            return Progress(_dump(replace(state, uploaded=key)), "Sending the files of the bundle", 0.0)
+            return Progress(state.but(uploaded=key).dump(), "Sending the files of the bundle", 0.0)
         return {
             "sourceTypeOverride": "S3",
             "sourceLocationOverride": f"{bucket}/{key}",
@@ -168,12 +168,12 @@ class CodeBuildEngine:
         lines, log = self._log(job, state, build)
         phases = build.get("phases") or []
         events = (*_phase_events(build["id"], phases, state.phases), *lines)
-        state = replace(state, log=log, phases=len([phase for phase in phases if phase.get("phaseStatus")]))
+        state = state.but(log=log, phases=len([phase for phase in phases if phase.get("phaseStatus")]))
         status = build["buildStatus"]
         if status == "IN_PROGRESS":
-            return Progress(_dump(state), f"CodeBuild: {_words(build.get('currentPhase', ''))}", POLL_SECONDS, events)
+            return Progress(state.dump(), f"CodeBuild: {_words(build.get('currentPhase', ''))}", POLL_SECONDS, events)
         if lines:
-            return Progress(_dump(state), "Reading the rest of the log", 0.0, events)
+            return Progress(state.dump(), "Reading the rest of the log", 0.0, events)
         if status == "STOPPED":
             if job.intent == "cancel":
                 return Outcome("cancelled", events=events)
@@ -222,12 +222,12 @@ class CodeBuildEngine:
         match aws_errors.kind(error):
             case "throttled":
                 wait = 1.0 + min(60.0, 2.0**state.throttles)
-                later = _dump(replace(state, throttles=min(state.throttles + 1, 6)))
+                later = state.but(throttles=min(state.throttles + 1, 6)).dump()
                 return Progress(later, "AWS asked us to slow down", wait, throttled=True)
             case "expired":
                 self._sessions.forget(job.target)
                 if state.renewals < MAX_RENEWALS:
-                    again = _dump(replace(state, renewals=state.renewals + 1))
+                    again = state.but(renewals=state.renewals + 1).dump()
                     return Progress(again, "Renewing an expired session", 1.0)
                 return _denied(state, f"{text}, also after the session was renewed.")
             case "unavailable":
@@ -235,7 +235,7 @@ class CodeBuildEngine:
             case "denied":
                 return _denied(state, f"{text} (as {job.target.role_arn or 'the portal itself'})")
         if aws_errors.code(error) == "ResourceAlreadyExistsException" or "idempotency token" in text.lower():
-            return Progress(_dump(state), "Looking again: something else was faster", 1.0)
+            return Progress(state.dump(), "Looking again: something else was faster", 1.0)
         return Outcome("failed", text, next_action="retry")
 
 
@@ -289,18 +289,8 @@ def _words(text: str) -> str:
     return text.replace("_", " ").lower().capitalize() or "Queued"
 
 
-def _load(text: str | None) -> _Handle:
-    known = {field.name for field in fields(_Handle)}
-    values = json.loads(text) if text else {}
-    return _Handle(**{name: value for name, value in values.items() if name in known})
-
-
-def _dump(state: _Handle) -> str:
-    return json.dumps({name: value for name, value in asdict(state).items() if value})
-
-
 def _denied(state: _Handle, reason: str) -> Outcome | Unclear:
     """Not a failure when a build may be under way: nobody can see how it ends."""
     if state.build:
-        return Unclear(f"{reason} The build goes on, and its end cannot be seen.", _dump(state))
+        return Unclear(f"{reason} The build goes on, and its end cannot be seen.", state.dump())
     return Outcome("failed", reason, next_action="retry")

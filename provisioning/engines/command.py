@@ -6,12 +6,11 @@ before the run is started, and no other machine starts it. A run whose superviso
 that says so, never a success.
 """
 
-import json
 import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioning.commands import runs
@@ -21,6 +20,7 @@ from provisioning.commands.request import Callback, Limits, Request, Result
 from provisioning.commands.sandbox import NoSandbox, find_bwrap
 from provisioning.commands.supervise import STOPPED
 from provisioning.engines.base import Event, Intent, Job, Outcome, Plan, PlannedChange, Progress, Unclear
+from provisioning.engines.handle import BaseHandle
 
 DEFAULT_LIMITS = Limits()
 FIRST_LOOK_SECONDS, POLL_SECONDS = 0.2, 1.0
@@ -44,7 +44,7 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
-class _Handle:
+class _Handle(BaseHandle):
     host: str = ""  # the one machine that may start the run
     since: float = 0.0
     started: bool = False
@@ -69,7 +69,7 @@ class CommandEngine:
         self._limits, self._sandbox, self._clock = limits, sandbox, clock
 
     def advance(self, job: Job, handle: str | None) -> Progress | Outcome | Unclear:
-        state = _load(handle)
+        state = _Handle.load(handle)
         here = socket.gethostname()
         if state.host not in ("", here):
             return self._elsewhere(state)
@@ -86,7 +86,7 @@ class CommandEngine:
             return self._start(job, state)
         if not plan_of(job).commands:
             return Outcome("succeeded", unchanged=True)
-        return Progress(_dump(_Handle(here, self._clock())), "Starting the commands")
+        return Progress(_Handle(here, self._clock()).dump(), "Starting the commands")
 
     def preview(self, job: Job) -> Plan:
         return planned(job)
@@ -121,7 +121,7 @@ class CommandEngine:
             ),
         )
         return Progress(
-            _dump(replace(state, since=self._clock(), started=True)), "The commands were started", FIRST_LOOK_SECONDS
+            state.but(since=self._clock(), started=True).dump(), "The commands were started", FIRST_LOOK_SECONDS
         )
 
     def _time_limit(self, plan: CommandPlan) -> Limits:
@@ -134,9 +134,9 @@ class CommandEngine:
         place = self._place(job, intent)
         text, seen = runs.log_of(place, state.seen)
         events = _events(intent, state.seen, plain(text), self._clock())
-        state = replace(state, seen=seen, host=socket.gethostname(), started=True)
+        state = state.but(seen=seen, host=socket.gethostname(), started=True)
         if look.state == "running" or (text and look.state == "ended" and seen != _size(place)):
-            return Progress(_dump(state), _doing(text), 0.0 if look.state == "ended" else POLL_SECONDS, events)
+            return Progress(state.dump(), _doing(text), 0.0 if look.state == "ended" else POLL_SECONDS, events)
         if look.result is None:
             return Outcome("failed", LOST, events=events, next_action="retry")
         return self._end(job, intent, look.result, text, events)
@@ -164,7 +164,7 @@ class CommandEngine:
             return Outcome("cancelled")
         if look.state == "running" and job.begins:
             runs.stop(place)
-            return Progress(_dump(state), "Ending the commands", 0.5)
+            return Progress(state.dump(), "Ending the commands", 0.5)
         return self._follow(job, "apply", state, look)
 
     def _elsewhere(self, state: _Handle) -> Progress | Outcome:
@@ -173,7 +173,7 @@ class CommandEngine:
         if self._clock() - state.since > patience:
             reason = f"{state.host}, where the commands ran, does not say how they ended."
             return Outcome("failed", reason, next_action="retry")
-        return Progress(_dump(state), f"Running on {state.host}", 2.0)
+        return Progress(state.dump(), f"Running on {state.host}", 2.0)
 
     def _tidy(self) -> None:
         """Remove folders of runs that ended long ago: what they said is kept by the portal."""
@@ -195,16 +195,6 @@ def _size(place: Path) -> int:
         return (place / "log").stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _load(text: str | None) -> _Handle:
-    known = {field.name for field in fields(_Handle)}
-    values = json.loads(text) if text else {}
-    return _Handle(**{name: value for name, value in values.items() if name in known})
-
-
-def _dump(state: _Handle) -> str:
-    return json.dumps(asdict(state))
 
 
 def _events(intent: str, at: int, text: str, now: float) -> tuple[Event, ...]:

@@ -50,7 +50,7 @@ class PullRequestEngine:
 
     def advance(self, job: Job, handle: str | None) -> Result:
         """For "cancel", ``job.deployment`` and ``handle`` are those of the deployment that is to stop."""
-        state = pr_handle.load(handle)
+        state = Handle.load(handle)
         try:
             repository = repository_of(job)
             step = _Step(job, state, repository, self._forges(repository), self._clock())

@@ -50,7 +50,7 @@ class WorkflowEngine:
         self._clock = clock
 
     def advance(self, job: Job, handle: str | None) -> Result:
-        state = pr_handle.load(handle)
+        state = Handle.load(handle)
         try:
             repository = repository_of(job)
             step = _Step(job, state, repository, self._forges(repository))

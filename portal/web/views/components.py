@@ -1,6 +1,7 @@
 """Components: list, page, new, edit, update, detach, delete, cancel."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -18,7 +19,7 @@ from portal.queries import deployments, sensitive
 from portal.web.errors import ANSWERS
 from portal.web.forms.components import ComponentEditForm, ComponentForm, ComponentUpdateForm
 from portal.web.page import done, page, posted
-from portal.web.views.lists import Filters, confirmed, state_choices
+from portal.web.views.lists import Filters, deletion, state_choices
 from provisioning.masking import mask
 from provisioning.spec import CURRENT_VALUE
 
@@ -198,12 +199,7 @@ def component_delete(request: HttpRequest, name: str) -> HttpResponse:
         "blockers": queries.blockers_of_deletion(found),
         "resources": deployments.resources_of(found),
     }
-    if request.method == "POST":
-        if confirmed(request, name):
-            actions.delete(by=request.user, component=found)
-            return done(request, "component", name, message=f"{name} is being deleted.")
-        context["problem"] = f"Type {name} to confirm that you mean this component."
-    return page(request, "components/delete.html", context, status=422 if "problem" in context else 200)
+    return deletion(request, "component", name, context, partial(actions.delete, by=request.user, component=found))
 
 
 @require_POST

@@ -19,7 +19,7 @@ from portal.web.forms.details import EnvironmentEdit
 from portal.web.forms.spec import summary
 from portal.web.page import done, page
 from portal.web.views import updates
-from portal.web.views.lists import Filters, confirmed, state_choices
+from portal.web.views.lists import Filters, deletion, state_choices
 from portal.web.views.starts import start_wizard
 
 PER_PAGE = 50
@@ -135,12 +135,7 @@ def environment_delete(request: HttpRequest, name: str) -> HttpResponse:
         "blockers": queries.blockers_of_deletion(found),
         "resources": deployments.resources_of(found),
     }
-    if request.method == "POST":
-        if confirmed(request, name):
-            actions.delete(by=request.user, environment=found)
-            return done(request, "environment", name, message=f"{name} is being deleted.")
-        context["problem"] = f"Type {name} to confirm that you mean this environment."
-    return page(request, "environments/delete.html", context, status=422 if "problem" in context else 200)
+    return deletion(request, "environment", name, context, partial(actions.delete, by=request.user, environment=found))
 
 
 @require_POST

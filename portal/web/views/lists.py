@@ -1,10 +1,13 @@
 """What the lists share: filters kept in the URL, and the typed confirmation before something is deleted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet, TextChoices
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+
+from portal.web.page import done, page
 
 Row = TypeVar("Row", bound=Model)
 
@@ -43,3 +46,16 @@ def state_choices(states: type[TextChoices]) -> list[tuple[str, str]]:
 def confirmed(request: HttpRequest, name: str) -> bool:
     """Whether the person typed the name of what is to be deleted."""
     return request.POST.get("confirm", "").strip() == name
+
+
+def deletion(
+    request: HttpRequest, kind: str, name: str, context: dict[str, Any], delete: Callable[[], object]
+) -> HttpResponse:
+    """The page that asks for the name before something is deleted. ``kind``, such as "service", names the page of the
+    thing, which shows how it goes, and the folder of its templates."""
+    if request.method == "POST":
+        if confirmed(request, name):
+            delete()
+            return done(request, kind, name, message=f"{name} is being deleted.")
+        context["problem"] = f"Type {name} to confirm that you mean this {kind}."
+    return page(request, f"{kind}s/delete.html", context, status=422 if "problem" in context else 200)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -25,7 +26,7 @@ from portal.web.forms.document import Document, Shape
 from portal.web.forms.spec import Field, edit, summary
 from portal.web.page import done, page
 from portal.web.views.drafts import field_answer, field_at
-from portal.web.views.lists import Filters, confirmed, state_choices
+from portal.web.views.lists import Filters, deletion, state_choices
 from portal.web.views.starts import start_wizard
 from provisioning.problems import Problem, errors
 
@@ -233,9 +234,4 @@ def service_delete(request: HttpRequest, name: str) -> HttpResponse:
         "blockers": queries.blockers_of_deletion(found),
         "instances": list(found.instances.all()),
     }
-    if request.method == "POST":
-        if confirmed(request, name):
-            actions.delete(by=request.user, service=found)
-            return done(request, "service", name, message=f"{name} is being deleted.")
-        context["problem"] = f"Type {name} to confirm that you mean this service."
-    return page(request, "services/delete.html", context, status=422 if "problem" in context else 200)
+    return deletion(request, "service", name, context, partial(actions.delete, by=request.user, service=found))
