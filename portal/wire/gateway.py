@@ -16,7 +16,7 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from portal import logs
 from portal.errors import PortalError
-from portal.wire import callers, discretion, replay, shapes, sigv4
+from portal.wire import callers, discretion, reading, replay, shapes, sigv4
 from portal.wire.errors import AwsError, translate
 from portal.wire.registry import Caller, Operation, handlers
 from portal.wire.service_model import operation_models, target_prefix
@@ -71,7 +71,7 @@ def authenticate(call: Call) -> None:
         found = callers.authenticate(sigv4.from_wsgi(call.request.META, call.body))
     except sigv4.Refused as refused:
         raise AwsError(refused.code, refused.message, refused.status) from None
-    call.caller, call.signed = Caller(found.user, found.account_id, found.key_id, found.scope), found.signed
+    call.caller, call.signed = Caller(found.user, found.account_id, found.scope), found.signed
     call.request.__dict__["_cached_user"] = found.user  # for the log of requests
 
 
@@ -80,7 +80,7 @@ def parse(body: bytes) -> Mapping[str, Any]:
     try:
         members = json.loads(body or b"{}", parse_constant=_no_constant)
         if b"\\u" in body:
-            _storable(members)
+            reading.storable(members)
     except (ValueError, RecursionError):
         raise AwsError("SerializationException", "The body is not a JSON document that can be read.") from None
     if not isinstance(members, dict):
@@ -90,12 +90,6 @@ def parse(body: bytes) -> Mapping[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _storable(members: Any) -> None:
-    """Raises ValueError for half a surrogate pair and for NUL, which no database keeps."""
-    if "\0" in json.dumps(members, ensure_ascii=False).encode().decode() or "\\u0000" in json.dumps(members):
-        raise ValueError("NUL")
 
 
 def check_shape(call: Call) -> None:

@@ -15,6 +15,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 
 from portal.errors import Invalid
 from portal.queries import prepared
+from portal.wire import reading
 
 DEFAULT_SIZE = 100
 STALE = "The pagination token is invalid: send the nextToken of the last reply, with the same other parameters."
@@ -31,7 +32,8 @@ def _write(question: Sequence[Any], key: Sequence[Any]) -> str:
 def _read(question: Sequence[Any], token: str, length: int) -> list[Any]:
     try:
         mark, *key = json.loads(base64.b64decode(token, validate=True))
-    except (ValueError, TypeError):
+        reading.storable(key)
+    except (ValueError, TypeError, RecursionError):
         raise Invalid(STALE) from None
     if mark != _mark(question) or len(key) != length or not all(isinstance(part, str | int) for part in key):
         raise Invalid(STALE)
@@ -55,7 +57,7 @@ def moment(text: str) -> datetime:
 
 
 def whole(value: int) -> int:
-    """A primary key of a token. Raises ValueError for one that no row can have."""
+    """A primary key or another number of a token. Raises ValueError for one that no row can have."""
     if not isinstance(value, int) or not 0 <= value < 2**63:
         raise ValueError(value)
     return value

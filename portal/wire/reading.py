@@ -1,6 +1,8 @@
 """Values of requests as actions want them."""
 
+import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from portal.errors import Invalid, NotFound
 
@@ -40,3 +42,9 @@ def require_service(service_name: str | None, service_instance_name: str | None)
     """Raises Invalid for an instance without its service: names of instances are unique in a service only."""
     if service_instance_name is not None and service_name is None:
         raise Invalid("serviceInstanceName needs serviceName, too.")
+
+
+def storable(members: Any) -> None:
+    """Raises ValueError for half a surrogate pair and for NUL, which no database keeps."""
+    if "\0" in json.dumps(members, ensure_ascii=False).encode().decode() or "\\u0000" in json.dumps(members):
+        raise ValueError("NUL")

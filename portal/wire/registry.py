@@ -25,7 +25,6 @@ class Caller:
 
     user: User
     account_id: str
-    key_id: str = ""
     scope: str = ""
 
 

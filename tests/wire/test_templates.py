@@ -5,6 +5,7 @@ import pytest
 from portal.actions import registrations
 from portal.enums import Role, TemplateKind
 from portal.models import TemplateVersion
+from portal.wire import paging
 from tests.factories import rows
 from tests.wire.conftest import refused, run
 
@@ -121,6 +122,20 @@ def test_versions_are_listed_by_major_or_the_minors_of_one(admin):
     assert numbers(admin, majorVersion="1") == ["1.2", "1.1", "1.0"]
     assert numbers(developer) == ["1.1"]
     assert numbers(developer, majorVersion="1") == ["1.1", "1.0"]
+
+
+@pytest.mark.parametrize("key", [["x", "y"], [-1, 0], [2**63, 0], ["\0", "\ud800"]])
+def test_a_forged_token_of_versions_is_refused(admin, key):
+    rows.version(rows.template(name="vpc"))
+    token = paging._write(["versions", TemplateKind.ENVIRONMENT, "vpc", None], key)
+    asked = {"templateName": "vpc", "nextToken": token}
+    assert refused(admin, "ListEnvironmentTemplateVersions", **asked)[0] == "ValidationException"
+
+
+@pytest.mark.parametrize("name", ["\0", "\ud800"])
+def test_a_forged_token_with_what_no_database_keeps_is_refused(admin, name):
+    token = paging._write(["templates", TemplateKind.ENVIRONMENT], [name])
+    assert refused(admin, "ListEnvironmentTemplates", nextToken=token)[0] == "ValidationException"
 
 
 def test_a_schema_is_returned_as_it_was_written(admin):

@@ -11,7 +11,7 @@ from portal.errors import Invalid, NotFound
 from portal.models import TemplateVersion
 from portal.queries import templates as queries
 from portal.wire import idempotency, reading
-from portal.wire.paging import page
+from portal.wire.paging import page, whole
 from portal.wire.presenters import templates as present
 from portal.wire.registry import Caller, operation
 
@@ -127,6 +127,7 @@ def _list(
         queries.with_recommended_minor(rows).defer("schema", "problems"),
         by=["major", "minor"],
         key=lambda row: [row.major, row.minor],
+        parse=lambda key: [whole(part) for part in key],
         question=["versions", kind, template_name, major],
         max_results=max_results,
         next_token=next_token,
