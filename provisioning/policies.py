@@ -18,11 +18,13 @@ ON_STACKS = (
     "DeleteChangeSet",
     "DeleteStack",
     "DescribeChangeSet",
+    "DescribeEvents",
     "DescribeStackEvents",
     "DescribeStackResources",
     "DescribeStacks",
     "ExecuteChangeSet",
     "GetTemplate",
+    "ListChangeSets",
     "ListStackResources",
 )
 ON_ROLES = (
@@ -51,7 +53,6 @@ NAMESPACES = {
     "kinesisfirehose": "firehose",
     "neptune": "rds",
     "opensearchservice": "es",
-    "servicediscovery": "servicediscovery",
     "stepfunctions": "states",
 }
 NEVER = {"iam", "cloudformation", "proton", "organizations", "sts"}  # have statements of their own, or none

@@ -97,5 +97,5 @@ def pack_source(files: Mapping[str, bytes]) -> bytes:
         for name, content in sorted(files.items()):
             info = zipfile.ZipInfo(name)
             info.external_attr = 0o755 << 16
-            archive.writestr(info, content)
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()

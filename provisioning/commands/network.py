@@ -221,7 +221,7 @@ class NotifyDoor:
             options: dict[str, list[str]] = {}
             with client.makefile("rb") as lines:
                 size = 0
-                for line in lines:
+                for line in iter(lambda: lines.readline(MOST_NOTIFY + 1), b""):
                     size += len(line)
                     if size > MOST_NOTIFY:
                         client.sendall(b"255\nthe notification is too long\n")

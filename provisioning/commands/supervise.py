@@ -29,7 +29,7 @@ from provisioning.commands.ansi import Plain
 from provisioning.commands.masking import Masker
 from provisioning.commands.notify import notify
 from provisioning.commands.request import Request, Result, write_json
-from provisioning.commands.script import AWS, OUTPUTS_FD, script
+from provisioning.commands.script import AWS, MOST_OUTPUTS, OUTPUTS_FD, script
 
 LOOK_SECONDS = 0.25
 PLACES = "deuteron-run-"  # and the supervisor's process id
@@ -250,14 +250,14 @@ def _watch(process: "subprocess.Popen[bytes]", request: Request, log: Log, outpu
     streams = {process.stdout.fileno(), outputs_fd}
     outputs = b""
     looked = 0.0
-    while streams:
+    while streams or process.poll() is None:
         ready, _, _ = select.select(list(streams), [], [], LOOK_SECONDS)
         for fd in ready:
             data = os.read(fd, 65536)
             if not data:
                 streams.discard(fd)
             elif fd == outputs_fd:
-                outputs += data
+                outputs = (outputs + data)[:MOST_OUTPUTS]
             else:
                 log.write(data)
         now = time.monotonic()

@@ -45,7 +45,7 @@ class _Handle(BaseHandle):
     uploaded: str = ""  # key of the source
     log: str = ""  # where the next lines of the log begin
     phases: int = 0  # that were reported
-    renewals: int = 0
+    renewals: int = 0  # in a row, as the next
     throttles: int = 0
 
 
@@ -168,7 +168,8 @@ class CodeBuildEngine:
         lines, log = self._log(job, state, build)
         phases = build.get("phases") or []
         events = (*_phase_events(build["id"], phases, state.phases), *lines)
-        state = state.but(log=log, phases=len([phase for phase in phases if phase.get("phaseStatus")]))
+        ended = len([phase for phase in phases if phase.get("phaseStatus")])
+        state = state.but(log=log, phases=ended, throttles=0, renewals=0)
         status = build["buildStatus"]
         if status == "IN_PROGRESS":
             return Progress(state.dump(), f"CodeBuild: {_words(build.get('currentPhase', ''))}", POLL_SECONDS, events)
