@@ -116,12 +116,11 @@ def _attachment(deployment: Deployment) -> tuple[str, str]:
     return state.get("service_name", ""), state.get("service_instance_name", "")
 
 
-def news_for(instance: ServiceInstance) -> bool:
+def is_news(instance: ServiceInstance, component: Component | None) -> bool:
     """Whether the instance was deployed with other facts of its component than there are now, so that only deploying
-    it again brings these to it."""
+    it again brings these to it. ``component`` is what is attached to it."""
     if instance.deployed is None:
         return False
-    component = attached_to(instance)
     outputs = deployments.output_values(component) if component else {}
     now = {"name": component.name, "outputs": outputs} if component else {"outputs": {}}
     known: Mapping[str, Any] = instance.deployed.context.get("service_instance", {}).get("components", {})

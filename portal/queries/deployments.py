@@ -82,11 +82,13 @@ def resources_of(target: Deployable) -> list[ProvisionedResource]:
 
 def is_made_anew(target: Deployable) -> bool:
     """Its stack was lost and is being deployed again."""
-    return (
-        target.is_busy
-        and target.deployed is not None
-        and target.deployed.provisioned_resources.filter(missing_since__isnull=False).exists()
-    )
+    return target.is_busy and is_lost(target)
+
+
+def is_lost(target: Deployable) -> bool:
+    """Something that it made is gone, without anybody here having asked for it."""
+    deployed = target.deployed
+    return deployed is not None and deployed.provisioned_resources.filter(missing_since__isnull=False).exists()
 
 
 def outputs_then(target: Deployable, id: UUID | str) -> list[Output] | None:
@@ -143,5 +145,5 @@ def narrowed(
     if instance is not None:
         rows = rows.filter(instance_name=instance)
     if component is not None:
-        rows = rows.filter(target_type=DeploymentTargetType.COMPONENT, target_arn__endswith=f":component/{component}")
+        rows = rows.filter(target_type=DeploymentTargetType.COMPONENT, component_name=component)
     return rows

@@ -10,10 +10,11 @@ from django.utils.timesince import timesince
 from portal.enums import RUNNING, DeploymentKind, DeploymentStatus
 from portal.models import Deployment, PullRequest, User
 from portal.models.deployments import Deployable
+from portal.queries.deployments import is_lost
+from provisioning.engines.names import WORKFLOW_BRANCH
 
 TERRAFORM, WORKFLOW = "terraform", "workflow"
 _HEAVY = tuple(f"deployment__{name}" for name in Deployment.HEAVY)
-_WORKFLOW_BRANCH = "deuteron/workflow/"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def visible_to(user: User) -> QuerySet[PullRequest]:
 def _unapplied() -> Q:
     """Merged Terraform of which nobody reported that it was applied."""
     waiting = Q(deployment__status__in=RUNNING) | Q(deployment__status=DeploymentStatus.FAILED, is_replaced=False)
-    merged = Q(state=PullRequest.State.MERGED) & ~Q(branch__startswith=_WORKFLOW_BRANCH)
+    merged = Q(state=PullRequest.State.MERGED) & ~Q(branch__startswith=WORKFLOW_BRANCH)
     return merged & waiting & ~Q(deployment__kind=DeploymentKind.DELETE)
 
 
@@ -57,9 +58,9 @@ def filtered(user: User, filters: FleetFilters) -> QuerySet[PullRequest]:
     elif filters.state in PullRequest.State.values:
         rows = rows.filter(state=filters.state)
     if filters.kind == WORKFLOW:
-        rows = rows.filter(branch__startswith=_WORKFLOW_BRANCH)
+        rows = rows.filter(branch__startswith=WORKFLOW_BRANCH)
     elif filters.kind == TERRAFORM:
-        rows = rows.exclude(branch__startswith=_WORKFLOW_BRANCH)
+        rows = rows.exclude(branch__startswith=WORKFLOW_BRANCH)
     if filters.repository:
         rows = rows.filter(repository=filters.repository)
     troubles = {"conflict": Q(mergeable=False), "checks": Q(checks="failure"), "merged": _unapplied()}
@@ -99,7 +100,7 @@ def of_deployment(deployment: Deployment) -> list[PullRequest]:
 
 def is_workflow(row: PullRequest) -> bool:
     """Whether it brings workflows, so that its deployment ended when it was opened."""
-    return row.branch.startswith(_WORKFLOW_BRANCH)
+    return row.branch.startswith(WORKFLOW_BRANCH)
 
 
 def ago(at: datetime) -> str:
@@ -150,15 +151,15 @@ class Versions:
 _MOST = 20  # pull requests of one target that are looked through
 
 
-def pull_requests_of(target: Deployable, most: int = 5) -> list[PullRequest]:
-    """The newest of this incarnation of a target."""
+def pull_requests_of(target: Deployable) -> list[PullRequest]:
+    """The newest of this incarnation of a target, 20 at most."""
     rows = PullRequest.objects.select_related("deployment").defer(*_HEAVY)
     mine = rows.filter(deployment__target_arn=target.arn, deployment__target_created_at=target.created_at)
-    return list(mine.order_by("-opened_at", "-pk")[:most])
+    return list(mine.order_by("-opened_at", "-pk")[:_MOST])
 
 
-def versions_of(target: Deployable) -> Versions:
-    """The four versions of an environment, an instance or a pipeline.
+def versions_of(target: Deployable, pulls: list[PullRequest]) -> Versions:
+    """The four versions of an environment, an instance or a pipeline, of which ``pulls`` are the pull requests.
 
     Desired is that of the last deployment that was not cancelled. Observed is what was seen outside the portal: for
     workflows the last that was merged, for Terraform the last of which the automation said anything, for stacks what
@@ -169,7 +170,6 @@ def versions_of(target: Deployable) -> Versions:
     desired = applied
     if latest is not None and latest.status != DeploymentStatus.CANCELLED and latest.kind != DeploymentKind.DELETE:
         desired = latest.number
-    pulls = pull_requests_of(target, _MOST)
     waiting = next((row for row in pulls if row.state == PullRequest.State.OPEN), None)
     found = Versions(desired, waiting.deployment.number if waiting else "", applied, _observed(target, pulls, applied))
     return replace(found, gap=_gap(target, found, pulls, waiting))
@@ -183,12 +183,7 @@ def _observed(target: Deployable, pulls: list[PullRequest], applied: str) -> str
         told = Deployment.objects.filter(target_arn=target.arn, target_created_at=target.created_at)
         row = told.filter(notified_at__isnull=False).order_by("-notified_at").first()
         return row.number if row else ""
-    return "" if _is_gone(target) else applied
-
-
-def _is_gone(target: Deployable) -> bool:
-    deployed = target.deployed
-    return deployed is not None and deployed.provisioned_resources.filter(missing_since__isnull=False).exists()
+    return "" if is_lost(target) else applied
 
 
 def _gap(target: Deployable, of: Versions, pulls: list[PullRequest], waiting: PullRequest | None) -> str:

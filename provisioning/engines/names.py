@@ -5,6 +5,7 @@ import re
 import uuid
 
 _BRANCHES = uuid.UUID("6f2a7c1e-3b54-5d0a-9a43-0c6b8f1d2e75")  # a name space of our own, for ever
+WORKFLOW_BRANCH = "deuteron/workflow/"  # followed by <service>/<version>-<deployment>
 PREFIX = "AWSProton-"  # AWS Proton: customers' IAM policies allow stack/AWSProton-*
 
 

@@ -149,13 +149,13 @@ def test_outputs_reach_the_instance_at_its_next_deployment_and_leave_it_at_the_o
     assert image_tag(web) == "none"
     made = rows.component("bucket", **AT)
     web.refresh_from_db()
-    assert (image_tag(web), queries.news_for(web)) == ("none", True)
+    assert (image_tag(web), queries.is_news(web, queries.attached_to(web))) == ("none", True)
     web = redeploy(web)
-    assert (image_tag(web), queries.news_for(web)) == ("the-bucket", False)
+    assert (image_tag(web), queries.is_news(web, queries.attached_to(web))) == ("the-bucket", False)
     default = web.deployed.context["service_instance"]["components"]["default"]
     assert default == {"name": "bucket", "outputs": {"BucketName": "the-bucket"}}
     detach(made)
-    assert queries.news_for(web)
+    assert queries.is_news(web, queries.attached_to(web))
     web = redeploy(web)
     assert (image_tag(web), web.deployed.context["service_instance"]["components"]) == (
         "none",

@@ -241,6 +241,24 @@ def test_secret_inputs_are_masked_and_kept_by_the_update_form(client, platform, 
     assert "hunter" not in client.get(f"/deployments/{made.latest_id}/").content.decode()
 
 
+def test_the_secrets_of_what_runs_stay_hidden_after_an_update_with_others_failed(client, platform, simulated):
+    rows.open_service(files=rows.service_files(schema=SECRET_SCHEMA), spec=rows.service_spec("home", image="hunter22"))
+    code = rows.COMPONENT_TEMPLATE.replace("{{ component.name }}", "{{ service_instance.inputs.image }}")
+    spec = rows.service_spec("home", image="hunter33")
+    made = rows.component("bucket", template_file=code, service_spec=spec, **AT)
+    simulated["fail"] = "no"
+    other = rows.service_spec("home", image="hunter44")
+    actions.update(by=platform, component=made, deployment_type="CURRENT_VERSION", service_spec=other)
+    rows.run_everything()
+    assert Component.objects.get().latest.status == DeploymentStatus.FAILED
+    for address in (
+        "/components/bucket/",
+        "/components/bucket/update/",
+        f"/components/bucket/update/?from={made.latest_id}",
+    ):
+        assert "hunter" not in client.get(address).content.decode()
+
+
 def test_the_pages_of_instance_service_and_environment_lead_to_it(client, platform, web):
     instance = "/services/web/instances/dev/"
     before = client.get(instance).content.decode()

@@ -71,22 +71,24 @@ def test_a_closed_workflow_stays_closed_when_it_is_rendered_again_and_is_opened_
     assert [pull.state for pull in acme.pull_requests(APP)] == ["open", "closed"]
 
 
+def versions(of: Environment | ServicePipeline) -> fleet.Versions:
+    return fleet.versions_of(of, fleet.pull_requests_of(of))
+
+
 def test_the_four_versions_name_the_gap(self_managed: Environment, acme: LocalForge):
-    assert fleet.versions_of(self_managed) == fleet.Versions(
+    assert versions(self_managed) == fleet.Versions(
         "1.0", "1.0", "", "", "1.0 waits in pull request 1, opened just now."
     )
     merge(acme, INFRA, 1)
     again()
     self_managed.refresh_from_db()
-    assert fleet.versions_of(self_managed) == fleet.Versions(
-        "1.0", "", "", "", "1.0 was merged just now, never applied."
-    )
+    assert versions(self_managed) == fleet.Versions("1.0", "", "", "", "1.0 was merged just now, never applied.")
     assert "1.0 was merged just now, never applied." in text_of(signed_in().get("/environments/dev/"))
     assert "were merged and never applied" in text_of(signed_in().get("/")).replace("was merged", "were merged")
     notifications.notify(by=rows.person(), target=self_managed, status="SUCCEEDED")
     again()
     self_managed.refresh_from_db()
-    assert fleet.versions_of(self_managed) == fleet.Versions("1.0", "", "1.0", "1.0", "")
+    assert versions(self_managed) == fleet.Versions("1.0", "", "1.0", "1.0", "")
 
 
 def test_the_versions_of_a_workflow_are_seen_in_its_repository(piped: ServicePipeline, acme: LocalForge):
@@ -97,7 +99,7 @@ def test_the_versions_of_a_workflow_are_seen_in_its_repository(piped: ServicePip
     again()
     piped.refresh_from_db()
     gap = "1.1 waits in pull request 2, opened just now."
-    assert fleet.versions_of(piped) == fleet.Versions("1.1", "1.1", "1.1", "1.0", gap)
+    assert versions(piped) == fleet.Versions("1.1", "1.1", "1.1", "1.0", gap)
     shown = text_of(signed_in().get(f"/deployments/{piped.latest_id}/"))
     assert ("acme/web#2" in shown, "Delivering the workflows" in shown) == (True, True)
 

@@ -40,6 +40,19 @@ def test_a_spec_shows_its_secrets_to_those_only_who_may_change_it(people, operat
     assert shown == who
 
 
+def test_a_deployment_of_one_instance_hides_the_secrets_of_the_others(people):
+    spec = rows.service_spec("home", image="hush-hush")
+    spec += "  - name: prod\n    environment: home\n    spec: {image: 'sh-quietly'}\n"
+    run(people["admin"], "UpdateService", name="web", spec=spec)
+    rows.run_everything()
+    for name in ("dev", "prod"):
+        shown = run(people["admin"], "GetServiceInstance", serviceName="web", name=name)["serviceInstance"]
+        id = shown["lastAttemptedDeploymentId"]
+        told = {person: str(run(people[person], "GetDeployment", id=id)) for person in ("admin", "viewer")}
+        assert "sh-quietly" not in told["viewer"] and "hush-hush" not in told["viewer"]
+    assert "sh-quietly" in told["admin"]
+
+
 def test_a_deployment_shows_the_secrets_of_its_spec_to_those_only_who_may_change_its_target(people):
     which = {"serviceName": "web", "name": "dev"}
     id = run(people["admin"], "GetServiceInstance", **which)["serviceInstance"]["lastAttemptedDeploymentId"]

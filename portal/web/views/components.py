@@ -13,7 +13,7 @@ from portal.actions import components as actions
 from portal.actions import deployments as deployment_actions
 from portal.enums import DeploymentStatus, DeploymentUpdateType
 from portal.errors import Invalid, PortalError
-from portal.models import Component, Environment
+from portal.models import Component, Deployment, Environment
 from portal.queries import components as queries
 from portal.queries import deployments, sensitive
 from portal.web.errors import ANSWERS
@@ -66,9 +66,15 @@ def components(request: HttpRequest) -> HttpResponse:
     return page(request, "components/list.html", context, partial="rows")
 
 
+def _hidden(*attempts: Deployment | None) -> list[str]:
+    """The secrets of these attempts, the longest first."""
+    rows = {row.pk: row for row in attempts if row is not None}
+    return sorted({text for row in rows.values() for text in sensitive.values(row)}, key=len, reverse=True)
+
+
 def _context(request: HttpRequest, found: Component) -> dict[str, Any]:
     content = queries.content_of(found)
-    hidden = sensitive.values(found.latest)
+    hidden = _hidden(found.latest, found.deployed)
     return {
         "component": found,
         "target": found,
@@ -79,7 +85,7 @@ def _context(request: HttpRequest, found: Component) -> dict[str, Any]:
         "history": deployments.history_of(found)[:10],
         "template_file": content.template_file,
         "spec": mask(content.spec, hidden),
-        "news": queries.news_for(found.instance) if found.instance else False,
+        "news": queries.is_news(found.instance, found) if found.instance else False,
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),
     }
 
@@ -139,13 +145,12 @@ def component_edit(request: HttpRequest, name: str) -> HttpResponse:
 
 def _content(request: HttpRequest, found: Component) -> queries.Content:
     """What the update form starts from: what runs, or an earlier attempt ("edit and retry"), without secrets."""
-    content = queries.content_of(found)
+    content, attempt = queries.content_of(found), None
     if wanted := request.GET.get("from"):
         attempt = access.deployment(request.user, wanted)
         if attempt.target_arn == found.arn:
             content = queries.Content(attempt.template_file, attempt.spec)
-    hidden = sensitive.values(found.latest)
-    for value in hidden:
+    for value in _hidden(found.latest, found.deployed, attempt):
         content = replace(content, spec=content.spec.replace(value, CURRENT_VALUE))
     return content
 

@@ -19,7 +19,7 @@ from portal.web.forms.details import EnvironmentEdit
 from portal.web.forms.spec import summary
 from portal.web.page import done, page
 from portal.web.views import updates
-from portal.web.views.lists import Filters, deletion, state_choices
+from portal.web.views.lists import SHOWN_PULLS, Filters, deletion, state_choices
 from portal.web.views.starts import start_wizard
 
 PER_PAGE = 50
@@ -56,11 +56,12 @@ def environment_new(request: HttpRequest) -> HttpResponse:
 
 
 def _context(request: HttpRequest, found: Environment) -> dict[str, object]:
+    pulls = fleet.pull_requests_of(found)
     return {
         "environment": found,
         "target": found,
-        "versions": fleet.versions_of(found),
-        "pulls": fleet.pull_requests_of(found),
+        "versions": fleet.versions_of(found, pulls),
+        "pulls": pulls[:SHOWN_PULLS],
         "distance": distance_of(found, found.template),
         "outputs": deployments.outputs_of(found),
         "resources": deployments.resources_of(found),

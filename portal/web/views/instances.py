@@ -14,24 +14,27 @@ from portal.queries import components, deployments, fleet, usage
 from portal.queries.distances import distance_of
 from portal.web.page import done, page
 from portal.web.views import updates
+from portal.web.views.lists import SHOWN_PULLS
 
 
 @require_GET
 def instance(request: HttpRequest, name: str, instance: str) -> HttpResponse:
     found = access.service_instance(request.user, name, instance)
+    pulls = fleet.pull_requests_of(found)
+    attached = components.attached_to(found)
     context = {
         "instance": found,
         "service": found.service,
         "target": found,
-        "versions": fleet.versions_of(found),
-        "pulls": fleet.pull_requests_of(found),
+        "versions": fleet.versions_of(found, pulls),
+        "pulls": pulls[:SHOWN_PULLS],
         "distance": distance_of(found, found.service.template),
         "outputs": deployments.outputs_of(found),
         "resources": deployments.resources_of(found),
         "history": deployments.history_of(found)[:10],
         "intervals": usage.intervals_of(found),
-        "component": components.attached_to(found),
-        "component_news": components.news_for(found),
+        "component": attached,
+        "component_news": components.is_news(found, attached),
         "takes_components": components.supports(found.version),
         "ask_component": "" if access.may_use_components(request.user) else "a platform engineer",
         "ask": "" if access.may_change(request.user, found) else access.whom_to_ask(found),

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from portal.web.page import done, page
 
+SHOWN_PULLS = 5  # pull requests on the page of what they deliver
 Row = TypeVar("Row", bound=Model)
 
 

@@ -26,7 +26,7 @@ from portal.web.forms.document import Document, Shape
 from portal.web.forms.spec import Field, edit, summary
 from portal.web.page import done, page
 from portal.web.views.drafts import field_answer, field_at
-from portal.web.views.lists import Filters, deletion, state_choices
+from portal.web.views.lists import SHOWN_PULLS, Filters, deletion, state_choices
 from portal.web.views.starts import start_wizard
 from provisioning.problems import Problem, errors
 
@@ -76,13 +76,14 @@ def service(request: HttpRequest, name: str) -> HttpResponse:
     distances = distances_of((target, found.template) for target in targets)
     change = queries.running_change(found)
     attached = components.attached_to_service(found)
+    pulls = fleet.pull_requests_of(pipeline) if pipeline else []
     context = {
         "service": found,
         "instances": [(instance, distances[instance.arn], attached.get(instance.pk)) for instance in instances],
         "pipeline": pipeline,
         "pipeline_distance": distances[pipeline.arn] if pipeline else None,
-        "pulls": fleet.pull_requests_of(pipeline) if pipeline else [],
-        "versions": fleet.versions_of(pipeline) if pipeline else None,
+        "pulls": pulls[:SHOWN_PULLS],
+        "versions": fleet.versions_of(pipeline, pulls) if pipeline else None,
         "pipeline_outputs": deployments.outputs_of(pipeline) if pipeline else [],
         "pipeline_history": deployments.history_of(pipeline)[:5] if pipeline else [],
         "change": change,
