@@ -21,21 +21,21 @@ def is_secret(prop: Property) -> bool:
     return bool(prop.raw.get("writeOnly")) or prop.raw.get("format") == "password"
 
 
-def secret_values(properties: Iterable[Property], values: Any) -> set[str]:
-    """The texts of every secret among the values of these properties."""
+def secret_values(properties: Iterable[Property], values: Any, *, shortest: int = MASK_FROM) -> set[str]:
+    """The texts of every secret among the values of these properties, of at least so many characters."""
     found: set[str] = set()
     for prop in properties:
         value = values.get(prop.name) if isinstance(values, Mapping) else None
-        found |= _below(prop, value)
+        found |= _below(prop, value, shortest)
     return found
 
 
-def _below(prop: Property, value: Any) -> set[str]:
+def _below(prop: Property, value: Any, shortest: int) -> set[str]:
     if is_secret(prop):
-        return {text for text in leaves(value) if len(text) >= MASK_FROM}
+        return {text for text in leaves(value) if len(text) >= shortest}
     if isinstance(value, list) and prop.items is not None:
-        return {text for one in value for text in _below(prop.items, one)}
-    return secret_values(prop.properties, value)
+        return {text for one in value for text in _below(prop.items, one, shortest)}
+    return secret_values(prop.properties, value, shortest=shortest)
 
 
 def leaves(value: Any) -> Iterator[str]:

@@ -10,8 +10,6 @@ from portal.queries import templates as template_queries
 from provisioning.commands.plan import INPUTS, TFVARS
 from provisioning.manifest import parse_manifest
 
-ENGINES = frozenset({"command", "codebuild"})
-
 
 def fields(deployment: Deployment, target: Target | None) -> dict[str, Any]:
     """Members of the Job: files of the part's directory as they are, the rendered input files, and the settings of the

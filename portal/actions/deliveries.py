@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from portal.actions import pull_requests
+from portal.actions.batches import delete_first
 from portal.models import Repository, WebhookDelivery
 
 KEPT = timedelta(days=30)
@@ -42,4 +43,4 @@ def take(
 def delete_old() -> int:
     """Deliveries that were taken long ago, at most a batch of them; says how many. A replay of one is a hint again."""
     old = WebhookDelivery.objects.filter(received_at__lt=timezone.now() - KEPT).order_by("received_at")
-    return int(WebhookDelivery.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:BATCH])).delete()[0])
+    return delete_first(old, BATCH)

@@ -136,6 +136,9 @@ EMPTIED: dict[str, Any] = {
     "handle": "",
     "delivery": None,
     "status_message": "",
+    "notified_status": "",
+    "notified_message": "",
+    "notified_outputs": None,
     "version": None,
     "bundle": None,
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from portal.actions import audit
@@ -193,18 +193,13 @@ def link(*, by: User, user: User, subject: str) -> ExternalIdentity:
         message = "Give the subject that the provider knows the person by."
         raise Invalid(message, [Problem("/subject", message)])
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                made, _ = ExternalIdentity.objects.update_or_create(
-                    user=user,
-                    defaults={
-                        "issuer": settings.OIDC_ISSUER.rstrip("/"),
-                        "subject": subject,
-                        "access_lost_at": None,
-                    },
-                )
-        except IntegrityError:
-            raise Conflict("Somebody else is linked to this subject: unlink them first.") from None
+        made, _ = unless_taken(
+            lambda: ExternalIdentity.objects.update_or_create(
+                user=user,
+                defaults={"issuer": settings.OIDC_ISSUER.rstrip("/"), "subject": subject, "access_lost_at": None},
+            ),
+            "Somebody else is linked to this subject: unlink them first.",
+        )
         audit.record(by=by, action="user.link", target=f"user/{user.username}", subject=subject)
     return made
 

@@ -1,6 +1,5 @@
 """People, teams and access keys."""
 
-import re
 import secrets
 import string
 from collections.abc import Iterable
@@ -15,13 +14,13 @@ from django.utils.text import slugify
 from portal import vault
 from portal.actions import audit
 from portal.actions.names import check_name, unless_taken
+from portal.actions.roles import require_account_id
 from portal.enums import Role
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.models import AccessKey, ExternalIdentity, Team, User
 from provisioning.problems import Problem
 
 KEYS_PER_PERSON = 2
-ACCOUNT_ID = re.compile(r"\d{12}", re.ASCII)
 
 
 def _only_admins(by: User) -> None:
@@ -158,9 +157,7 @@ def create_access_key(*, by: User | None, user: User, account_id: str = "") -> t
     if by is not None:
         _own_or_admin(by, user.pk)
     account_id = account_id or settings.PORTAL_ACCOUNT_ID
-    if not ACCOUNT_ID.fullmatch(account_id):
-        message = "An account id has 12 digits."
-        raise Invalid(message, [Problem("/account_id", message)])
+    require_account_id(account_id, path="/account_id")
     if by is not None and account_id != settings.PORTAL_ACCOUNT_ID and not by.at_least(Role.PLATFORM):
         raise Forbidden("Keys for another AWS account are made by platform engineers. Ask one.")
     secret, key_id = secrets.token_urlsafe(30), new_key_id()

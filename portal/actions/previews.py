@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from portal import engines
-from portal.actions import command_jobs, contexts, places, rendering, specs, versions
+from portal.actions import contexts, places, rendering, specs, versions
 from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
@@ -253,7 +253,7 @@ def _preview(
 def _planned(target: Changed, text: str) -> tuple[tuple[PlannedChange, ...], str]:
     """What AWS says would change, with replacements; the reason when it cannot say."""
     last: Deployment | None = target.deployed
-    if last is None or last.engine == "none" or last.engine in command_jobs.ENGINES:
+    if last is None or last.engine == "none" or last.runs_commands:
         return (), ""
     place = places.of_deployments([last]).get(last.pk)
     if place is None:

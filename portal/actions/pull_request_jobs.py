@@ -16,14 +16,13 @@ from django.db.models.functions import Now
 
 from portal import arns
 from portal.actions import contexts, pull_requests, rendering
-from portal.actions.targets import Target, part_of
+from portal.actions.targets import Target, manifest_entry, part_of
 from portal.enums import DeploymentPhase
 from portal.errors import Invalid
 from portal.models import Component, Deployment, Environment, PullRequest, ServiceInstance, ServicePipeline
 from portal.models import TemplateVersion as Version
 from portal.queries import destinations as queries
 from portal.queries import sensitive
-from provisioning.components import component_manifest
 from provisioning.context import workflow_context
 from provisioning.engines.base import Outcome, SeenPullRequest
 from provisioning.outputs import Output, ProvisionedResource
@@ -136,9 +135,7 @@ def _kind(deployment: Deployment) -> terraform.Kind:
 def terraform_files(deployment: Deployment, target: Target, context: Mapping[str, Any]) -> dict[str, str]:
     """Every file of the target's folder in its provisioning repository. Raises ProblemsFound."""
     if isinstance(target, Component):
-        entry, problems = component_manifest(target.manifest)
-        if entry is None:
-            raise Invalid(" ".join(problem.message for problem in problems), problems)
+        entry = manifest_entry(target.manifest)
         sources = {entry.file: deployment.template_file}
     else:
         assert deployment.version is not None

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal import engines
-from portal.errors import Invalid
+from portal.actions.targets import manifest_entry
 from portal.models import TemplateVersion
 from portal.queries import templates as queries
 from provisioning.bundle import Bundle, Part, PartName
 from provisioning.commands.plan import input_files
-from provisioning.components import component_manifest
 from provisioning.manifest import dump_settings
 from provisioning.problems import ProblemsFound
 from provisioning.render import terraform, workflow
@@ -103,9 +102,7 @@ def render_component(manifest: str, template_file: str, context: Mapping[str, An
     Nobody trusts its inputs, and no author wrote any of them. Raises ProblemsFound with file and line, Invalid for a
     manifest that cannot be read.
     """
-    entry, problems = component_manifest(manifest)
-    if entry is None:
-        raise Invalid(" ".join(problem.message for problem in problems), problems)
+    entry = manifest_entry(manifest)
     return {entry.file: engines.render_pool().render(template_file, entry.file, context).text}
 
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from portal import vault
+from portal.actions.batches import delete_first
 from portal.models import WireReply
 
 KEPT = timedelta(minutes=11)  # a signature is good from 5 minutes before its time to 5 minutes after
@@ -55,4 +56,4 @@ def forget(key_id: str, signature: str) -> None:
 def delete_old() -> int:
     """Answers whose signatures are too old to be sent again, at most a batch of them; says how many."""
     old = WireReply.objects.filter(created_at__lt=timezone.now() - KEPT).order_by("created_at")
-    return int(WireReply.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:BATCH])).delete()[0])
+    return delete_first(old, BATCH)

@@ -211,7 +211,7 @@ def _job(deployment: Deployment, *, begins: bool = True) -> Job:
     )
     if pull_request_jobs.current_engine(deployment) in pull_request_jobs.ENGINES:
         return replace(job, **pull_request_jobs.fields(deployment, target))
-    if deployment.engine in command_jobs.ENGINES:
+    if deployment.runs_commands:
         return replace(job, template="", **command_jobs.fields(deployment, target))
     return job
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from portal import vault
 from portal.actions import audit
+from portal.actions.batches import delete_first
 from portal.actions.people import new_key_id
 from portal.enums import Role
 from portal.errors import Forbidden, Invalid
@@ -75,4 +76,4 @@ def issue(
 def delete_expired() -> int:
     """Those that ended more than a day ago, at most a batch of them; says how many."""
     ended = SessionKey.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).order_by("expires_at")
-    return int(SessionKey.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:BATCH])).delete()[0])
+    return delete_first(ended, BATCH)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from portal import nudges, tasks
-from portal.actions import command_jobs, pull_request_jobs
+from portal.actions import pull_request_jobs
 from portal.actions.names import unless_taken
 from portal.actions.targets import Target, engine_for, where, who
 from portal.enums import DeploymentKind, DeploymentStatus
@@ -111,7 +111,7 @@ def start_removal(*, by: User, target: Target, retry_of: Deployment | None = Non
     """Write the row that removes what the target's deployments made. Raises Conflict while one is running."""
     source = target.deployed or target.latest
     require_quiet(target)
-    commands = source if source is not None and source.engine in command_jobs.ENGINES else None
+    commands = source if source is not None and source.runs_commands else None
     return _start(
         by=by,
         target=target,

@@ -4,8 +4,6 @@ Made when the run starts, given to it and to nobody else, and written nowhere.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
@@ -14,14 +12,13 @@ from portal import engines
 from portal.actions import session_keys
 from portal.errors import PortalError
 from portal.models import Deployment
-from portal.queries import templates as template_queries
+from portal.queries import sensitive
 from provisioning.commands.plan import CommandPlan
 from provisioning.commands.request import Callback
 from provisioning.engines import aws_errors
 from provisioning.engines.base import EngineUnavailable, Job
 from provisioning.engines.command import CannotStart, Surroundings
 from provisioning.engines.session import NoAccess
-from provisioning.schema import InputType, Property
 
 _NAMES = {
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
@@ -110,35 +107,8 @@ def _secret(job: Job, reference: str) -> str:
 
 
 def secrets_of(job: Job) -> tuple[str, ...]:
-    """The values of the deployment's secret inputs."""
-    deployment = Deployment.objects.select_related("version__template").get(pk=job.deployment)
-    if deployment.version is None:
-        return ()
-    schema = template_queries.schema_of(deployment.version)
-    of = schema.environment if not deployment.service_name else schema.service
-    of = of if deployment.instance_name or not deployment.service_name else schema.pipeline
-    return tuple(_below(of, deployment.inputs))
-
-
-def _below(of: InputType | Property | None, values: Any) -> Iterator[str]:
-    if isinstance(of, Property) and (of.raw.get("writeOnly") or of.raw.get("format") == "password"):
-        yield from _texts(values)
-    elif isinstance(of, Property) and of.items is not None and isinstance(values, list):
-        for value in values:
-            yield from _below(of.items, value)
-    elif of is not None and isinstance(values, Mapping):
-        for name, value in values.items():
-            yield from _below(of.by_name.get(name), value)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
+    """The values of the deployment's secret inputs, short ones as well: a log is masked by rules of its own."""
+    return sensitive.values(Deployment.objects.get(pk=job.deployment), shortest=1)
 
 
 def provide() -> None:

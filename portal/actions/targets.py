@@ -19,6 +19,7 @@ from portal.queries import destinations
 from portal.queries import templates as template_queries
 from portal.queries.environments import component_role
 from provisioning.components import component_manifest
+from provisioning.manifest import ManifestEntry
 from provisioning.problems import Problem
 
 Target = Environment | ServiceInstance | ServicePipeline | Component
@@ -83,13 +84,19 @@ def part_of(target: Target) -> str:
     return {Environment: "infrastructure", ServiceInstance: "instance", ServicePipeline: "pipeline"}[type(target)]
 
 
+def manifest_entry(manifest: str) -> ManifestEntry:
+    """The one entry of a component's manifest. Raises Invalid."""
+    entry, problems = component_manifest(manifest)
+    if entry is None:
+        raise Invalid(" ".join(problem.message for problem in problems), problems)
+    return entry
+
+
 def engine_for(target: Target, version: TemplateVersion | None) -> str:
     """Which engine the version's bundle, or a component's manifest, asks for. Raises Invalid when this portal has none
     of that kind."""
     if isinstance(target, Component):
-        entry, problems = component_manifest(target.manifest)
-        if entry is None:
-            raise Invalid(" ".join(problem.message for problem in problems), problems)
+        entry = manifest_entry(target.manifest)
         return _engine_here(target, entry.template_language, target.name, "/manifest")
     assert version is not None
     part = template_queries.bundle_of(version).parts.get(part_of(target))

@@ -79,10 +79,12 @@ def may_change(user: User, thing: Any) -> bool:
         return thing.user_id == user.pk or (isinstance(thing, AccessKey) and user.is_admin)
     if user.is_platform:
         return True
-    owned = None if isinstance(thing, Environment) else _owned(thing)
-    if owned is None or not user.is_developer:
+    if isinstance(thing, Environment) or not user.is_developer:
         return False
     if _is_of_component(thing) and not developers_use_components():
+        return False
+    owned = _owned(thing)
+    if owned is None:
         return False
     if owned.team_id is None:
         return owned.created_by_id == user.pk
@@ -100,7 +102,7 @@ def whom_to_ask(thing: Any) -> str:
     if isinstance(thing, Template | TemplateVersion | User | Team):
         return "an admin"
     owned = _owned(thing)
-    if owned is not None and owned.team is not None and (developers_use_components() or not _is_of_component(thing)):
+    if owned is not None and owned.team is not None and (not _is_of_component(thing) or developers_use_components()):
         return f"team {owned.team.name}"
     return "a platform engineer"
 

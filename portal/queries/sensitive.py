@@ -36,14 +36,14 @@ def _of_the_attachment(deployment: Deployment) -> Iterable[Property] | None:
     return part.properties if part else ()
 
 
-def values(deployment: Deployment | None) -> tuple[str, ...]:
-    """The values of its secret inputs."""
+def values(deployment: Deployment | None, *, shortest: int = masking.MASK_FROM) -> tuple[str, ...]:
+    """The values of its secret inputs, of at least so many characters."""
     if deployment is None:
         return ()
     properties = _properties(deployment)
     if properties is None:
-        return tuple(text for text in masking.leaves(deployment.inputs) if len(text) >= masking.MASK_FROM)
-    return tuple(masking.secret_values(properties, deployment.inputs))
+        return tuple(text for text in masking.leaves(deployment.inputs) if len(text) >= shortest)
+    return tuple(masking.secret_values(properties, deployment.inputs, shortest=shortest))
 
 
 def shown_inputs(deployment: Deployment) -> dict[str, Any]:

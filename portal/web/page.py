@@ -61,16 +61,16 @@ class NavItem:
     active: bool
 
 
-# label, URL name, icon, first part of the path
+# label, URL name, icon, first parts of the paths
 NAV = (
-    ("Usage", "dashboard", "chart-bar", ""),
-    ("Templates", "templates", "template", "templates"),
-    ("Environments", "environments", "stack-2", "environments"),
-    ("Services", "services", "apps", "services"),
-    ("Components", "components", "puzzle", "components"),
-    ("Repositories", "repositories", "git-branch", "repositories"),
-    ("Deployments", "deployments", "rocket", "deployments"),
-    ("Accounts", "accounts", "cloud", "accounts"),
+    ("Usage", "dashboard", "chart-bar", ("",)),
+    ("Templates", "templates", "template", ("templates",)),
+    ("Environments", "environments", "stack-2", ("environments",)),
+    ("Services", "services", "apps", ("services",)),
+    ("Components", "components", "puzzle", ("components",)),
+    ("Repositories", "repositories", "git-branch", ("repositories",)),
+    ("Deployments", "deployments", "rocket", ("deployments", "pull-requests")),
+    ("Accounts", "accounts", "cloud", ("accounts",)),
 )
 
 
@@ -79,5 +79,5 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     section = request.path.split("/")[1]
     nav = []
     if getattr(request, "user", None) is not None and request.user.is_authenticated:
-        nav = [NavItem(label, reverse(name), icon, section == first) for label, name, icon, first in NAV]
-    return {"nav": nav, "section": section, "embedded": settings.EMBEDDED, "portal_region": settings.PORTAL_REGION}
+        nav = [NavItem(label, reverse(name), icon, section in parts) for label, name, icon, parts in NAV]
+    return {"nav": nav, "embedded": settings.EMBEDDED}

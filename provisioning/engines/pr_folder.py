@@ -26,7 +26,6 @@ class TooLittle(Exception):
 class FolderChanges:
     """``changes`` by path from the top of the repository; ``existing`` are texts that were read for the comparison."""
 
-    folder: str
     changes: Mapping[str, str | None]
     existing: Mapping[str, str]
 
@@ -55,12 +54,12 @@ def changes_of(job: Job, repository: Repository, forge: Forge, base: str) -> Fol
         raise NotOurs(f"The folder {folder} of {repository.name} belongs to {owner}. Nothing was touched.")
     if job.intent == "remove":
         if not owner:
-            return FolderChanges(folder, {}, {})
+            return FolderChanges({}, {})
         own = [path for path in there if path.endswith(".tf") and path.rpartition("/")[0] == folder]
         read = {path: text(path) for path in (*own, metadata)}  # not those of what runs in it, in folders below
         inside = {path.removeprefix(folder + "/"): content for path, content in read.items()}
         gone = {f"{folder}/{path}": content for path, content in terraform.deletion(inside).items()}
-        return FolderChanges(folder, gone, read)
+        return FolderChanges(gone, read)
     if METADATA not in job.files:
         raise TooLittle("The deployment has no rendered files.")
     wanted = {f"{folder}/{path}": content for path, content in job.files.items()}
@@ -73,7 +72,7 @@ def changes_of(job: Job, repository: Repository, forge: Forge, base: str) -> Fol
             content = text(path)
             if terraform.is_managed(content):
                 changes[path], read[path] = None, content
-    return FolderChanges(folder, changes, read)
+    return FolderChanges(changes, read)
 
 
 def blob_id(text: str) -> str:

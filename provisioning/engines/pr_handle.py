@@ -10,9 +10,7 @@ from provisioning.forges.errors import Moved, Throttled
 @dataclass(frozen=True)
 class Handle(BaseHandle):
     committed: bool = False  # the branch holds the change
-    folder: str = ""
     number: int = 0  # of the pull request
-    url: str = ""
     polls: int = 0  # since anything new was seen
 
 

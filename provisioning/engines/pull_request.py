@@ -115,7 +115,7 @@ class _Step:
         pull = self.look()
         if pull is None:
             return self.stop_early() if self.job.intent == "cancel" or not self.job.begins else self.begin()
-        self.state = self.state.but(number=pull.number, url=pull.url, committed=True)
+        self.state = self.state.but(number=pull.number, committed=True)
         self.events = self.seen(pull)
         match pull.state:
             case "open":
@@ -140,7 +140,7 @@ class _Step:
         if not found.changes:  # a deletion of what is not there, or was let go before
             return Outcome("succeeded", unchanged=True)
         self.forge.commit(self.repository, self.branch, base, found.changes, self.title)
-        self.state = self.state.but(committed=True, folder=found.folder)
+        self.state = self.state.but(committed=True)
         return self.progress(f"The branch {self.branch} holds the change", wait=0.0)
 
     def open(self) -> Result:
@@ -153,7 +153,7 @@ class _Step:
                 f"The branch {self.branch} was merged without its pull request, so that nobody reports how it ended."
             )
             return Outcome("failed", reason, next_action="retry")
-        self.state = self.state.but(number=pull.number, url=pull.url, committed=True)
+        self.state = self.state.but(number=pull.number, committed=True)
         self.events = self.seen(pull)
         return self.progress(f"Waiting for pull request {pull.number} to be merged", wait=1.0)
 

@@ -28,6 +28,7 @@ from provisioning.engines.base import (
     SeenPullRequest,
     Unclear,
 )
+from provisioning.engines.names import WORKFLOW_BRANCH
 from provisioning.engines.pr_folder import blob_id
 from provisioning.engines.pr_handle import Handle
 from provisioning.engines.pull_request import MAX_IDENTIFIER, Forges, repository_of
@@ -161,7 +162,7 @@ class _Step:
         changes.update(self.files)
         version = Version(
             deployment=self.job.deployment,
-            branch=f"deuteron/workflow/{self.service}/{self.version or 'x'}-{self.job.deployment[:8]}",
+            branch=f"{WORKFLOW_BRANCH}{self.service}/{self.version or 'x'}-{self.job.deployment[:8]}",
             version=self.version,
             digest=digest_of(self.files),
             files=tuple(sorted(self.files)),
@@ -202,7 +203,7 @@ class _Step:
                 )
             except NothingToMerge:
                 return self.succeeded(None, unchanged=True)
-            self.state = self.state.but(number=pull.number, url=pull.url)
+            self.state = self.state.but(number=pull.number)
             return self.progress(f"Pull request {pull.number} is open", pull)
         replaced = self.pull(self.versions[1][1]) if len(self.versions) > 1 else None
         if pull.state == "open" and replaced is not None and replaced.state == "open":

@@ -114,6 +114,6 @@ def got_out(log: str) -> Mapping[str, bool]:
     """Which probes succeeded, by what they say."""
     said = {}
     for number, name in enumerate(PROBES):
-        part = log.split(f"\nprobe-{number}\n", 1)[1].split("\n[", 1)[0]
-        said[name] = "OUT" in part.splitlines() or "CANARY_OF_THE_PORTAL" in part
+        part = log.split(f"\nprobe-{number}\n", 1)[1].split(f"\nprobe-{number + 1}\n", 1)[0]
+        said[name] = any(line.endswith("OUT") for line in part.splitlines()) or "CANARY_OF_THE_PORTAL" in part
     return said

@@ -68,8 +68,9 @@ def verdict(arena: Arena, work: Work) -> dict[str, Any]:
     environments with more than one live stack, and operations that were begun twice for one deployment. stuck: what
     neither ended nor asks for a person. Only for runs in which nothing is supposed to fail or to be cancelled.
     """
-    live = Counter(stack.environment for stack in stacks(arena, work.accounts))
-    revisions = {stack.environment: stack.revision for stack in stacks(arena, work.accounts)}
+    seen = stacks(arena, work.accounts)
+    live = Counter(stack.environment for stack in seen)
+    revisions = {stack.environment: stack.revision for stack in seen}
     lost = 0
     for arn, entry in newest(work.accepted).items():
         if entry.kind == "delete":

@@ -57,7 +57,11 @@ def play(number: int, *, share: float, seed: int, control: bool, left: float) ->
         out, errors = process.communicate(timeout=bound + START_SECONDS)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGTERM)
-        process.communicate()
+        try:
+            process.communicate(timeout=START_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         return {"row": number, "title": row.title, "failures": [f"did not end within {bound + START_SECONDS:.0f} s"]}
     if not out.strip():
         return {"row": number, "title": row.title, "failures": [errors[-800:]]}
@@ -173,7 +177,8 @@ def page(report: Mapping[str, Any]) -> str:
     for run in report["runs"]:
         found = run["protected"]
         if "harm" in found:
-            command = f"python -m tests.faults.rows {run['row']} --seed {report['seed']} --share {run['share']:g}"
+            seed = found.get("seed", report["seed"])
+            command = f"python -m tests.faults.rows {run['row']} --seed {seed} --share {run['share']:g}"
             lines.append(f"- `{command}`: {_pairs(found.get('counts', {}))}. 0 of: {', '.join(found['harm'])}.")
     return "\n".join(lines) + "\n"
 
@@ -186,7 +191,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--into", type=Path, default=ROOT / "docs")
     parser.add_argument("--postgres", action="store_true")
-    parser.add_argument("--keep", action="store_true", help="the rows of the report that is there, but those run now")
+    keep = "keep the rows of the report that is there, also when all are asked for"
+    parser.add_argument("--keep", action="store_true", help=keep)
     options = parser.parse_args()
     with ExitStack() as stack:
         if options.postgres:
@@ -201,20 +207,21 @@ def merged(report: Mapping[str, Any], kept: Sequence[Mapping[str, Any]]) -> dict
     """The report with those rows of an earlier one that it has not run itself, by number."""
     now = {run["row"] for run in report["runs"]}
     runs = [*report["runs"], *(run for run in kept if run["row"] not in now)]
-    left = [number for number in report["not_run"] if number not in {run["row"] for run in runs}]
+    left = sorted(set(report["not_run"]) - {run["row"] for run in runs})
     return {**report, "runs": sorted(runs, key=lambda run: run["row"]), "not_run": left}
 
 
 def write(options: argparse.Namespace) -> int:
-    report: dict[str, Any] = {"runs": [], "not_run": options.rows}
-    there = options.into / "faults.json"
-    kept = json.loads(there.read_text())["runs"] if options.keep and there.exists() else []
-    for report in soak(options.rows, share=options.share, seconds=options.seconds, seed=options.seed):
-        report = merged(report, kept)
-        (options.into / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
+    found: Mapping[str, Any] = {"runs": [], "not_run": options.rows}
+    report, there = found, options.into / "faults.json"
+    keeps = there.exists() and (options.keep or set(options.rows) != set(ROWS))
+    earlier = json.loads(there.read_text()) if keeps else {"runs": [], "not_run": []}
+    for found in soak(options.rows, share=options.share, seconds=options.seconds, seed=options.seed):
+        report = merged({**found, "not_run": [*found["not_run"], *earlier["not_run"]]}, earlier["runs"])
+        there.write_text(json.dumps(report, indent=1) + "\n")
         (options.into / "faults.md").write_text(page(report))
     bad = [run["row"] for run in report["runs"] if run["protected"]["failures"] or run["control"]["failures"]]
-    return 1 if bad or report["not_run"] else 0
+    return 1 if bad or found["not_run"] else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,13 @@
 """The report says what happened, also when something went wrong."""
 
+import argparse
+import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.faults import soak
 from tests.faults.soak import merged, page
 
 
@@ -62,3 +68,18 @@ def test_rows_of_an_earlier_report_are_kept_unless_they_were_run_again():
     old = [{"row": 1, "of": "old"}, {"row": 2, "of": "old"}]
     found = merged({"runs": [{"row": 2, "of": "new"}], "not_run": [1, 3]}, old)
     assert found == {"runs": [{"row": 1, "of": "old"}, {"row": 2, "of": "new"}], "not_run": [3]}
+
+
+def test_a_run_of_some_rows_keeps_the_others_and_fails_for_its_own_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    old = report(run({"lost": 0}, []), {**run({"lost": 4}, []), "control": ["lease"]})
+    (tmp_path / "faults.json").write_text(json.dumps(old))
+    new = {**old, "runs": [{**old["runs"][0], "row": 2}], "not_run": [3]}
+    monkeypatch.setattr(soak, "soak", lambda *_, **__: [new])
+    options = argparse.Namespace(into=tmp_path, keep=False, rows=[2, 3], share=0.1, seconds=1, seed=1)
+    assert soak.write(options) == 1
+    kept = json.loads((tmp_path / "faults.json").read_text())
+    assert ([one["row"] for one in kept["runs"]], kept["not_run"]) == ([1, 2], [3, 4])
+    monkeypatch.setattr(soak, "soak", lambda *_, **__: [{**new, "not_run": []}])
+    assert soak.write(argparse.Namespace(**{**vars(options), "rows": [2]})) == 0

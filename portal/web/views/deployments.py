@@ -66,10 +66,9 @@ def target_url(deployment: Deployment) -> str:
 
 def steps(deployment: Deployment) -> list[dict[str, str]]:
     """The phases as steps: done, current, failed or later. What failed in a phase stopped there."""
-    phase = DeploymentPhase(deployment.phase)
+    phase, delivery = DeploymentPhase(deployment.phase), deployment.delivery or {}
     if phase == DeploymentPhase.ATTENTION:
-        handed_over = "made" in (deployment.delivery or {})
-        phase = DeploymentPhase.DELIVERING if handed_over else DeploymentPhase.APPLYING
+        phase = DeploymentPhase.DELIVERING if "made" in delivery else DeploymentPhase.APPLYING
     at = PHASES.index(phase)
     failed = deployment.status in {DeploymentStatus.FAILED, DeploymentStatus.DELETE_FAILED}
     removing = deployment.kind == DeploymentKind.DELETE
@@ -77,7 +76,6 @@ def steps(deployment: Deployment) -> list[dict[str, str]]:
         DeploymentPhase.APPLYING: "Removing" if removing else "Applying",
         DeploymentPhase.FINISHED: "Failed" if failed else "Finished",
     }
-    delivery = deployment.delivery or {}
     absent = {DeploymentPhase.RENDERING} if removing else set()
     if deployment.engine == "workflow" or not delivery.get("workflow"):
         absent.add(DeploymentPhase.DELIVERING)
@@ -208,7 +206,7 @@ def deployment(request: HttpRequest, id: UUID) -> HttpResponse:
     the one in the page brings the files along."""
     found = access.deployment(request.user, id)
     context = _context(request, found)
-    if not request.htmx:
+    if found.runs_commands and not request.htmx:
         context |= _printed(found, 0, limit=SHOWN_LOG)
     moved = request.GET.get("phase") != found.phase
     if not request.htmx or moved:
@@ -248,7 +246,7 @@ def deployment_attention(request: HttpRequest, id: UUID) -> HttpResponse:
         context = {
             **_context(request, found),
             **_files(found),
-            **_printed(found, 0, limit=SHOWN_LOG),
+            **(_printed(found, 0, limit=SHOWN_LOG) if found.runs_commands else {}),
             "attention_problems": wrong.problems,
             "decision": decision,
             "reason": reason,

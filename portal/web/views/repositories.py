@@ -78,7 +78,6 @@ def repository(request: HttpRequest, provider: str, owner: str, name: str) -> Ht
         "pulls": pulls.object_list,
         "page_obj": pulls,
         "uses": queries.uses_of(found),
-        "blockers": queries.blockers_of_unlinking(found),
         "webhook": f"{settings.PORTAL_PUBLIC_URL}/webhooks/github",
         "signed": bool(settings.GITHUB_WEBHOOK_SECRETS),
         "delivery": queries.last_delivery(found),
