@@ -180,8 +180,13 @@ def _format(validator: Any, name: str, instance: Any, schema: Mapping[str, Any])
 def _multiple_of(validator: Any, step: float, instance: Any, schema: Mapping[str, Any]) -> Failures:
     if not validator.is_type(instance, "number"):
         return
-    if not math.isfinite(instance) or Fraction(str(instance)) % Fraction(str(step)):
+    if isinstance(instance, float) and not math.isfinite(instance) or _exact(instance) % _exact(step):
         yield ValidationError("multipleOf")
+
+
+def _exact(number: float) -> Fraction:
+    """The number that was written: 0.1 is a tenth. No whole number is too long."""
+    return Fraction(number) if isinstance(number, int) else Fraction(str(number))
 
 
 def _unique(validator: Any, wanted: bool, instance: Any, schema: Mapping[str, Any]) -> Failures:

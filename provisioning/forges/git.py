@@ -21,6 +21,7 @@ from provisioning.forges.errors import ForgeRefused, Missing, Moved
 
 NOTHING = "0" * 40  # git's name for a branch that is not there
 _SECONDS = 60.0
+_LOCKED = ".lock': File exists"  # another git is at it, or was killed: later it goes well
 _STALE_LOCK_SECONDS = 10.0  # git's own lock files, left by a process that was killed; it needs milliseconds
 _HARDENED = (
     "protocol.allow=never",
@@ -115,6 +116,8 @@ def move(git: Path, branch: str, to: str, at: str) -> None:
         found = head(git, branch)
         if found != (None if at == NOTHING else at):
             raise Moved(branch, found or "") from error
+        if _LOCKED in str(error):
+            raise
         raise ForgeRefused(f"The branch {branch} cannot be made: {error}", "Remove the branch in its way.") from error
 
 
@@ -198,7 +201,7 @@ def merged_tree(git: Path, base: str, head: str) -> str | None:
 
 def sweep(git: Path) -> None:
     """Takes lock files of git away whose process was killed long ago."""
-    for lock in (git / "refs").rglob("*.lock"):
+    for lock in (git / "HEAD.lock", git / "packed-refs.lock", *(git / "refs").rglob("*.lock")):
         with contextlib.suppress(OSError):
             if time.time() - lock.stat().st_mtime > _STALE_LOCK_SECONDS:
                 lock.unlink()

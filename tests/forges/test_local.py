@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.engines.base import EngineUnavailable
 from provisioning.forges.base import Repository
 from provisioning.forges.errors import ForgeRefused, InvalidName
 from provisioning.forges.local import LocalForge
@@ -40,7 +41,7 @@ def test_killed_processes_leave_one_branch_and_one_pull_request_each(tmp_path: P
                 os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
     time.sleep(0.1)
-    for lock in tmp_path.rglob("refs/**/*.lock"):  # as if the time had passed after which they are swept away
+    for lock in tmp_path.rglob("*.git/**/*.lock"):  # as if the time had passed after which they are swept away
         os.utime(lock, (1, 1))
     work(str(tmp_path), count)
     pulls = forge.pull_requests(REPOSITORY)
@@ -55,6 +56,19 @@ def test_killed_processes_leave_one_branch_and_one_pull_request_each(tmp_path: P
         ["git", f"--git-dir={where}", "rev-list", "--count", "--merges", "main"], capture_output=True, text=True
     )
     assert merges.stdout.strip() == str(count)
+
+
+@pytest.mark.parametrize("left", ["HEAD.lock", "refs/heads/main.lock"])
+def test_a_lock_of_a_killed_git_is_waited_for_and_then_swept_away(tmp_path: Path, left: str) -> None:
+    forge = LocalForge(tmp_path)
+    base = forge.create(REPOSITORY, {"README.md": "one\n"})
+    lock = tmp_path / "acme" / "infra.git" / left
+    lock.touch()
+    with pytest.raises(EngineUnavailable):
+        forge.commit(REPOSITORY, "main", base, {"a": "b\n"}, "Change")
+    os.utime(lock, (1, 1))
+    assert forge.head(REPOSITORY, "main") == base
+    assert forge.commit(REPOSITORY, "main", base, {"a": "b\n"}, "Change") == forge.head(REPOSITORY, "main")
 
 
 def test_a_merge_whose_end_was_lost_is_found_again(tmp_path: Path) -> None:
