@@ -164,7 +164,7 @@ def test_entries_and_nested_values_are_mended_too() -> None:
         ("it: {type: number, maximum: 1, exclusiveMaximum: true}", 1, "This must be less than 1; it is 1."),
         ("it: {type: integer, multipleOf: 5}", 7, "This must be a multiple of 5; it is 7."),
         ("it: {type: number, multipleOf: 5}", float("inf"), "This must be a multiple of 5; it is inf."),
-        ("it: {type: number, multipleOf: 5}", 10**400 + 1, f"This must be a multiple of 5; it is {10**400 + 1}."),
+        ("it: {type: number, multipleOf: 5}", 10**400 + 1, f"This must be a multiple of 5; it is 1{56 * '0'}...."),
         ("it: {type: array, minItems: 1}", [], "This must have at least 1 entry."),
         ("it: {type: array, maxItems: 2}", [1, 2, 3], "This must have at most 2 entries."),
         ("it: {type: array, uniqueItems: true}", [{"a": 1}, {"a": 1.0}], "No entry may be there twice."),
