@@ -96,6 +96,10 @@ root.addEventListener("submit", (event) => {
   }
   dirty = false;
   const button = event.submitter;
+  if (button?.classList.contains("btn-loading")) {  // a second click while the first is on its way
+    event.preventDefault();
+    return;
+  }
   if (button?.dataset.busy && !form.hasAttribute("hx-post")) {
     button.classList.add("btn-loading");
     button.setAttribute("aria-disabled", "true");

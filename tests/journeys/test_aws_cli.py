@@ -77,26 +77,26 @@ Resources:
 SCRIPT = r"""
 set -eu
 . "$ENV_FILE"
-aws proton create-environment-template --name cli-network --display-name "Network" --description "A topic" > /dev/null
+aws proton create-environment-template --name cli-topics --display-name "Network" --description "A topic" > /dev/null
 aws s3 cp --only-show-errors network.tar.gz s3://proton-templates-bucket/network.tar.gz
-aws proton create-environment-template-version --template-name cli-network --source '{
+aws proton create-environment-template-version --template-name cli-topics --source '{
     "s3": {
       "bucket": "proton-templates-bucket",
       "key": "network.tar.gz"
     }
   }' > /dev/null
-aws proton update-environment-template-version --template-name cli-network \
+aws proton update-environment-template-version --template-name cli-topics \
   --major-version 1 --minor-version 0 --status PUBLISHED > /dev/null
-aws proton wait environment-template-version-registered --template-name cli-network --major-version 1 --minor-version 0
+aws proton wait environment-template-version-registered --template-name cli-topics --major-version 1 --minor-version 0
 aws proton create-service-template --name cli-worker > /dev/null
 aws s3 cp --only-show-errors worker.tar.gz s3://proton-templates-bucket/worker.tar.gz
 for major in 1 2; do
   aws proton create-service-template-version --template-name cli-worker \
-    --compatible-environment-templates '[{"templateName": "cli-network", "majorVersion": "1"}]' \
+    --compatible-environment-templates '[{"templateName": "cli-topics", "majorVersion": "1"}]' \
     --source s3="{bucket=proton-templates-bucket,key=worker.tar.gz}" > /dev/null
   aws proton wait service-template-version-registered --template-name cli-worker --major-version $major --minor-version 0
 done
-aws proton create-environment --name cli-home --template-name cli-network --template-major-version 1 \
+aws proton create-environment --name cli-home --template-name cli-topics --template-major-version 1 \
   --spec 'spec: {topic_name: cli-home}' > /dev/null
 aws proton wait environment-deployed --name cli-home
 aws proton create-service --name cli-worker --template-name cli-worker --template-major-version 1 --spec '{
