@@ -9,15 +9,23 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop 
 
 import pytest
 
-from tests.aws import aws, aws_account  # noqa: F401  fixtures for every test
+from tests.aws import ROOT, aws, aws_account  # noqa: F401  fixtures for every test
 from tests.checking_aws import checking_aws, open_aws  # noqa: F401
 from tests.commands.running import without_sandbox
 from tests.factories.pull_requests import acme, piped, self_managed  # noqa: F401
 from tests.postgres import postgres  # noqa: F401
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs commands needs a sandbox. Where there can be none, its tests are skipped and say why."""
+    """What runs commands needs a sandbox. Where there can be none, its tests are skipped and say why.
+
+    Journeys share one running product, so one process of several runs them all.
+    """
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests" / "journeys"):
+            item.add_marker(pytest.mark.journey)
+            item.add_marker(pytest.mark.xdist_group("journeys"))
     waiting = [item for item in items if item.get_closest_marker("bubblewrap")]
     reason = without_sandbox() if waiting else ""
     for item in waiting if reason else []:
