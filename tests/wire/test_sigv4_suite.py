@@ -38,7 +38,7 @@ REFUSED = {
     # AWS lets each service choose whether the token is signed. Here every x-amz-* header must be.
     "post-sts-header-after": "'x-amz-security-token' must be a 'SignedHeader'",
 }
-# Its signature is no signature but a piece of its token, put together anew: right in all but that.
+# Its signature is that of get-vanilla, whose request has no token: right in all but that.
 NOT_SIGNED = "get-vanilla-with-session-token"
 
 
