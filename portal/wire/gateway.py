@@ -179,8 +179,7 @@ def _answer(call: Call, steps: tuple[Step, ...]) -> replay.Reply:
     return replay.Reply(200, _json(call.reply))
 
 
-def _json(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class WireMiddleware:
