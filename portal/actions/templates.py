@@ -23,6 +23,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
+from portal.queries import prepared
 from portal.queries import templates as queries
 from provisioning.problems import Problem
 
@@ -52,7 +53,7 @@ def create_template(
     check_name(name, "template")
     check_texts(description=description, display_name=display_name)
     kind = TemplateKind(kind)
-    if Template.objects.count() >= quotas.TEMPLATES:
+    if prepared.count(Template) >= quotas.TEMPLATES:
         raise QuotaExceeded(f"There are {quotas.TEMPLATES} templates already: delete one first.")
     with transaction.atomic():
         template = unless_taken(
