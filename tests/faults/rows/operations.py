@@ -38,8 +38,10 @@ def fuzz(bench: Bench, size: Size) -> Result:
     offered, began = 0, time.monotonic()
     for name, model in sorted(operation_models().items()):
         offered += int(size["each"]) * (name in handlers())
-        for members in requests(model.input_shape, int(size["each"]), bench.random.randrange(2**32)):
-            body = json.dumps(planted(model.input_shape, members, CANARY)).encode()
+        shape = model.input_shape
+        assert shape is not None
+        for members in requests(shape, int(size["each"]), bench.random.randrange(2**32)):
+            body = json.dumps(planted(shape, members, CANARY)).encode()
             with transaction.atomic():
                 reply = _asked(client, name, body, key.key_id, secret)
                 transaction.set_rollback(True)
