@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 Path(__file__).parents[1].joinpath(".artifacts").mkdir(exist_ok=True)  # the test database's directory
@@ -8,6 +9,7 @@ os.environ.setdefault("DEUTERON_TOOLING", "true")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs beside Django's ORM in journeys
 
 import pytest
+from django.db import connection
 
 from tests.aws import ROOT, aws, aws_account  # noqa: F401  fixtures for every test
 from tests.checking_aws import checking_aws, open_aws  # noqa: F401
@@ -30,6 +32,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = without_sandbox() if waiting else ""
     for item in waiting if reason else []:
         item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """A test server's thread may still hold a connection when all is over; PostgreSQL drops no database in use."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ class Arena:
     """``workers`` processes without the protections named in ``without``. Ends with ``close``.
 
     ``database`` holds the options of a PostgreSQL of the run's own; without them it is that of FAULTS_DATABASE_URL, or
-    SQLite. ``far``: the broker is reached through ``network``. ``skews``: the clocks of the workers are wrong by so many seconds, in turn. ``code``: whose workers and
-    migrations these are.
+    SQLite. ``far``: the broker is reached through ``network``. ``skews``: the clocks of the workers are wrong by so
+    many seconds, in turn. ``code``: whose workers and migrations these are.
     """
 
     def __init__(

@@ -485,14 +485,19 @@ def revoked(arena: Arena, work: Work, size: Size) -> Result:
             wrong += 1
             examples.append(f"{case.kind} {case.moment}: {row.status} {row.status_message[:80]}")
     requests, asked = _sessions(int(size["sessions"]))
+    registered, refused = _registrations(int(size["registrations"]), size["seconds"] / 4)
     lost = Counter(case.moment for case in cases if case.lost_at)
     return Result(
-        faults={**{f"lost_while_{moment.replace(' ', '_')}": lost[moment] for moment in MOMENTS}, "sessions": asked},
+        faults={
+            **{f"lost_while_{moment.replace(' ', '_')}": lost[moment] for moment in MOMENTS},
+            "sessions": asked,
+            "registrations_ended": registered + refused,
+        },
         harm={
             "begun_without_right": begun,
             "wrong_ends": wrong,
             "requests_without_right": requests,
-            "registered_without_right": _registrations(int(size["registrations"]), size["seconds"] / 4),
+            "registered_without_right": registered,
             "stuck": left,
         },
         figures={"examples": examples[:8]},
@@ -531,8 +536,8 @@ def _sessions(count: int) -> tuple[int, int]:
     return answered, asked
 
 
-def _registrations(count: int, seconds: float) -> int:
-    """Versions that were registered after whoever sent them was no admin any more."""
+def _registrations(count: int, seconds: float) -> tuple[int, int]:
+    """Versions that were registered after whoever sent them was no admin any more; and how many were refused."""
     from portal.actions import registrations
     from portal.models import AuditEvent, TemplateVersion, User
     from tests.factories import rows
@@ -552,7 +557,7 @@ def _registrations(count: int, seconds: float) -> int:
     for version in TemplateVersion.objects.filter(pk__in=sent):
         done = AuditEvent.objects.filter(action="template_version.registered", target=version.arn).first()
         late += done is not None and done.at.timestamp() > sent[version.pk]
-    return late
+    return late, TemplateVersion.objects.filter(pk__in=sent, status="REGISTRATION_FAILED").count()
 
 
 ROWS = [
