@@ -180,7 +180,6 @@ class Arena:
         import django
 
         django.setup()
-        from django.core.management import call_command
         from django.db import connection
 
         if self.code != ROOT:
@@ -188,8 +187,9 @@ class Arena:
         if connection.vendor == "postgresql" and self.database is None:  # of the run before
             with connection.cursor() as cursor:
                 cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        call_command("migrate", verbosity=0)
-        connection.close()
+        from tests.faults import migrated
+
+        migrated.migrate()
 
     # Workers
 
