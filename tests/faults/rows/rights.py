@@ -212,9 +212,10 @@ OPERATIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     (r"(Update|Cancel)ServiceInstance(Deployment)?", "TEAM", DEV),
     (r"(Update|Cancel)ServicePipeline(Deployment)?", "TEAM", {"serviceName": "delivered"}),
     (r"(Update|Delete)Service", "TEAM", WEB),
-    (r"CreateComponent", "TEAM", {}),
+    (r"CreateComponent", "TEAM", {"serviceName": "web", "serviceInstanceName": "dev"}),
     (r"(Update|Delete|Cancel)Component(Deployment)?", "TEAM", {"name": "bucket", "componentName": "bucket"}),
-    (r"\w*Environment\w*|\w*Repository\w*|\w*SyncConfig\w*|\w*Notify\w*|DeleteDeployment", "PLATFORM", {}),
+    (r"NotifyResource\w*", "PLATFORM", {"resourceArn": "arn:aws:proton:us-east-1:123456789012:environment/home"}),
+    (r"\w*Environment\w*|\w*Repository\w*|\w*SyncConfig\w*|DeleteDeployment", "PLATFORM", {}),
 )
 
 
@@ -264,7 +265,7 @@ def _asked_of_operation(person: Any, operation: Any, about: dict[str, str]) -> s
         for name, shape in operation.input.members.items()
         if name in operation.input.required_members
     }
-    members |= {name: value for name, value in about.items() if name in members}
+    members |= {name: value for name, value in about.items() if name in operation.input.members}
     request = RequestFactory().post(
         "/",
         json.dumps(members),
