@@ -35,8 +35,8 @@ class Arena:
     """``workers`` processes without the protections named in ``without``. Ends with ``close``.
 
     ``database`` holds the options of a PostgreSQL of the run's own; without them it is that of FAULTS_DATABASE_URL, or
-    SQLite. ``far``: the broker is reached through ``network``. ``skews``: the clocks of the workers are wrong by so many seconds, in turn. ``code``: whose workers and
-    migrations these are.
+    SQLite. ``far``: the broker is reached through ``network``. ``skews``: the clocks of the workers are wrong by so
+    many seconds, in turn. ``code``: whose workers and migrations these are.
     """
 
     def __init__(
@@ -180,7 +180,6 @@ class Arena:
         import django
 
         django.setup()
-        from django.core.management import call_command
         from django.db import connection
 
         if self.code != ROOT:
@@ -188,8 +187,9 @@ class Arena:
         if connection.vendor == "postgresql" and self.database is None:  # of the run before
             with connection.cursor() as cursor:
                 cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        call_command("migrate", verbosity=0)
-        connection.close()
+        from tests.faults import migrated
+
+        migrated.migrate()
 
     # Workers
 
