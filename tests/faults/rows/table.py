@@ -10,6 +10,7 @@ from tests.faults.rows import (
     database,
     processes,
     provider,
+    pull_requests,
     rights,
     secrets,
     simulation,
@@ -33,6 +34,7 @@ MODULES = (
     simulation,
     accounts,
     webhooks,
+    pull_requests,
     *DATABASE,
 )
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
