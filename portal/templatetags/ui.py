@@ -17,6 +17,7 @@ from portal.web.looks import look
 from provisioning.problems import Problem
 
 register = template.Library()
+_WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f<>\"']+")
 
 UNITS = (
     (86_400 * 365, "year"),
@@ -123,8 +124,21 @@ def copy_button(text: str = "", target: str = "", label: str = "Copy") -> SafeSt
 @register.simple_tag
 def copy(text: str) -> SafeString:
     """Monospaced text with a copy button."""
+    return _copyable(text, format_html("<code>{}</code>", text))
+
+
+@register.simple_tag
+def output_value(text: str) -> SafeString:
+    """The same; what is an address of the web is a link."""
+    if not _WEB_ADDRESS.fullmatch(text):
+        return copy(text)
+    link = format_html('<a class="text-break" href="{}" rel="noopener noreferrer"><code>{}</code></a>', text, text)
+    return _copyable(text, link)
+
+
+def _copyable(text: str, shown: SafeString) -> SafeString:
     return format_html(
-        '<span class="copyable"><code>{}</code>{}</span>', text, copy_button(text=str(text), label=f"Copy {text}")
+        '<span class="copyable">{}{}</span>', shown, copy_button(text=str(text), label=f"Copy {text}")
     )
 
 
