@@ -96,6 +96,23 @@ def test_what_people_typed_is_escaped():
     assert "<b>" not in drawn
 
 
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("https://app.example.com/x?a=1&b=2", 'href="https://app.example.com/x?a=1&amp;b=2"'),
+        ("http://127.0.0.1:8000/repositories/github/acme/web/pull/1/", 'href="http://127.0.0.1:8000/'),
+        ("javascript:alert(1)", ""),
+        ("see https://app.example.com", ""),
+        ("https://x/<b>", ""),
+        ('https://x/"onclick="x', ""),
+        ("arn:aws:sqs:us-east-1:123456789012:queue", ""),
+    ],
+)
+def test_an_output_that_is_an_address_is_a_link(text, link):
+    drawn = draw("{% output_value text %}", text=text)
+    assert ("<a " in drawn, link in drawn, "data-copy=" in drawn) == (bool(link), True, True)
+
+
 def test_an_action_that_somebody_may_not_take_says_whom_to_ask():
     assert draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}").count('href="/x/"') == 0
     assert "Ask an admin" in draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}")
