@@ -137,9 +137,7 @@ def output_value(text: str) -> SafeString:
 
 
 def _copyable(text: str, shown: SafeString) -> SafeString:
-    return format_html(
-        '<span class="copyable">{}{}</span>', shown, copy_button(text=str(text), label=f"Copy {text}")
-    )
+    return format_html('<span class="copyable">{}{}</span>', shown, copy_button(text=str(text), label=f"Copy {text}"))
 
 
 @register.filter

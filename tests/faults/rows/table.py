@@ -8,6 +8,7 @@ from tests.faults.rows import (
     clients,
     commands,
     database,
+    injection,
     processes,
     provider,
     pull_requests,
@@ -35,6 +36,7 @@ MODULES = (
     accounts,
     webhooks,
     pull_requests,
+    injection,
     *DATABASE,
 )
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
