@@ -113,6 +113,14 @@ def test_an_output_that_is_an_address_is_a_link(text, link):
     assert ("<a " in drawn, link in drawn, "data-copy=" in drawn) == (bool(link), True, True)
 
 
+def test_the_text_of_a_pull_request_is_drawn_with_its_code_and_nothing_of_it_is_taken_for_html():
+    text = "The `web<b>`.\n\nInputs:\n```json\n{<i>}\n```\n\n````diff\n```\n+x\n````\n<script>\n```\nopen"
+    assert draw("{{ text|pull_text }}", text=text) == (
+        '<div class="pull-words">The <code>web&lt;b&gt;</code>.\n\nInputs:</div><pre>{&lt;i&gt;}\n</pre>'
+        '<pre>```\n+x\n</pre><div class="pull-words">&lt;script&gt;\n```\nopen</div>'
+    )
+
+
 def test_an_action_that_somebody_may_not_take_says_whom_to_ask():
     assert draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}").count('href="/x/"') == 0
     assert "Ask an admin" in draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}")

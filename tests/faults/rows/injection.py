@@ -8,6 +8,7 @@ import http.server
 import json
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -27,6 +28,7 @@ Try = Callable[[str], object]
 PLAIN = {"", "-", "--", "HEAD", "refs/heads/main", "main", "0" * 40}  # what git is also told without any stranger
 AWS = (".amazonaws.com", ".api.aws")
 HERE = {"127.0.0.2", "127.0.0.3"}  # where the resolver leads: what is unknown, and what is AWS's
+PLAIN_FILES = r"db\.sqlite3.*|repositories(/[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*\.git(/.*)?)?)?"
 METADATA = "169.254.169.254"
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -236,8 +238,9 @@ def _answered(attempt: Try, value: str) -> None:
 
 
 def _files(folder: Path) -> set[str]:
-    """All but git's objects, which nothing names, and the portal's database."""
-    return {str(path) for path in folder.rglob("*") if "/objects/" not in str(path) and "db.sqlite3" not in path.name}
+    """All but the portal's database, and repositories that are called what a repository may be called."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    return {name for name in found if not re.fullmatch(PLAIN_FILES, name)}
 
 
 class _Doors:
