@@ -34,6 +34,16 @@ def test_what_waits_is_listed_with_its_reason(self_managed: Environment, acme: L
     assert "No pull request matches" in text_of(signed_in().get("/pull-requests/?trouble=conflict"))
 
 
+def test_what_a_removed_deployment_opened_leads_to_no_page_of_it(self_managed: Environment, acme: LocalForge):
+    address = f'href="/deployments/{self_managed.latest_id}/"'
+    client = signed_in()
+    pages = ("/pull-requests/", "/repositories/github/acme/infra/", "/repositories/github/acme/infra/pull/1/")
+    before = [address in client.get(page).content.decode() for page in pages]
+    Deployment.objects.update(removed_at="2026-01-01T00:00Z")
+    after = [address in client.get(page).content.decode() for page in pages]
+    assert (before, after) == ([True, True, True], [False, False, False])
+
+
 def test_closing_says_first_what_will_happen_and_then_ends_the_deployment(self_managed: Environment, acme: LocalForge):
     client, row = signed_in(), PullRequest.objects.get()
     asked = client.post("/pull-requests/confirm/", {"action": "close", "id": row.pk})
