@@ -120,3 +120,21 @@ def test_an_update_of_a_pipeline_shows_beforehand_what_changes_in_its_workflow(p
     assert ".github/workflows/deploy.yml" in shown
     assert "Refuse images with critical findings" in shown
     assert "The rendered template is the same: nothing would change." in shown
+
+
+def test_an_update_of_terraform_shows_beforehand_what_changes_in_the_repository(
+    self_managed: Environment, acme: LocalForge
+):
+    merge(acme, INFRA, 1)
+    client = signed_in()
+    same = text_of(client.post("/environments/dev/update/?version=current", {"_preview": "1"}))
+    assert "Nothing is provisioned by this template" not in same
+    typed = {"_preview": "1", "/spec/cluster_name": "other"}
+    shown = text_of(client.post("/environments/dev/update/?version=current", typed))
+    assert ("proton.auto.tfvars.json" in shown, "deployment-metadata.json" in shown) == (True, False)
+    assert ("They reach" in shown or "It reaches" in shown, "other" in shown) == (True, True)
+    away = acme._directory / "acme" / "infra.git"
+    away.rename(away.with_name("moved.git"))
+    assert "cannot be said now: There is no repository acme/infra" in text_of(
+        client.post("/environments/dev/update/?version=current", typed)
+    )
