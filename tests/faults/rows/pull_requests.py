@@ -38,8 +38,9 @@ class _BadLine(GitHubDouble):
 
 def wanted_once(bench: Bench, size: Size) -> Result:
     """Four of five are environments in Terraform, whose pull requests stay open; the fifth is a pipeline's workflow."""
-    with _BadLine(bench.directory) as double:
-        double.lose(bench)
+    double = _BadLine(bench.directory)
+    double.lose(bench)
+    with double:
         for name in (INFRA, APPS):
             double.repository(name, {"README.md": "x\n"})
         open_portal(
@@ -164,8 +165,12 @@ def _driven(bench: Bench, until: float) -> int:
                 break
             Deployment.objects.filter(pk__in=ids).update(due_at="2000-01-01T00:00Z")  # without the pauses
             steals = [bench.random.uniform(0, 0.1) if bench.random.random() < STOLEN else 0.0 for _ in ids]
-            pairs = [(pk, wait) for pk, steal in zip(ids, steals, strict=True) for wait in (0.0, steal)]
-            stolen += sum(pool.map(lambda pair: _work(*pair, until), pairs))
+            calls = [
+                pool.submit(_work, pk, wait, until)
+                for pk, steal in zip(ids, steals, strict=True)
+                for wait in (0.0, steal)
+            ]
+            stolen += sum(call.result() for call in calls)
     return stolen
 
 
