@@ -153,7 +153,7 @@ def pull_text(text: str) -> SafeString:
 def _drawn(kind: int, text: str) -> SafeString | str:
     """Of what splitting leaves: text, a fence, code."""
     if kind == 2:
-        return format_html("<pre>{}</pre>", text)
+        return format_html('<pre tabindex="0">{}</pre>', text)
     if kind == 1 or not text.strip():
         return ""
     words = ((word if index % 2 == 0 else format_html("<code>{}</code>", word),) for index, word in _words(text))

@@ -116,8 +116,8 @@ def test_an_output_that_is_an_address_is_a_link(text, link):
 def test_the_text_of_a_pull_request_is_drawn_with_its_code_and_nothing_of_it_is_taken_for_html():
     text = "The `web<b>`.\n\nInputs:\n```json\n{<i>}\n```\n\n````diff\n```\n+x\n````\n<script>\n```\nopen"
     assert draw("{{ text|pull_text }}", text=text) == (
-        '<div class="pull-words">The <code>web&lt;b&gt;</code>.\n\nInputs:</div><pre>{&lt;i&gt;}\n</pre>'
-        '<pre>```\n+x\n</pre><div class="pull-words">&lt;script&gt;\n```\nopen</div>'
+        '<div class="pull-words">The <code>web&lt;b&gt;</code>.\n\nInputs:</div><pre tabindex="0">{&lt;i&gt;}\n</pre>'
+        '<pre tabindex="0">```\n+x\n</pre><div class="pull-words">&lt;script&gt;\n```\nopen</div>'
     )
 
 
