@@ -57,7 +57,7 @@ def is_local(provider: str) -> bool:
 
 def pull_request_page(name: str, number: int) -> str:
     """The address of a pull request in the forge of this machine: a page of the portal."""
-    return f"/repositories/github/{name}/pull/{number}/"
+    return f"{settings.PORTAL_PUBLIC_URL}/repositories/github/{name}/pull/{number}/"
 
 
 def forget() -> None:

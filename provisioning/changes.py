@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 from typing import Literal
 
 CONTEXT = 3
+MOST_UNIFIED = 30_000
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,12 @@ class DiffLine:
     text: str
     old_line: int | None = None
     new_line: int | None = None
+
+
+def unified(path: str, before: str, after: str) -> str:
+    """The changed lines as a unified diff, such as `git diff` prints; at most MOST_UNIFIED characters of it."""
+    lines = unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm="")
+    return "\n".join(lines)[:MOST_UNIFIED]
 
 
 def diff_text(old: str, new: str, *, context: int = CONTEXT) -> list[DiffLine]:

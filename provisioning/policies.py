@@ -11,6 +11,10 @@ from typing import Any
 
 Statement = dict[str, Any]
 STACKS = "AWSProton-*"
+ON_PROJECTS = (
+    *("BatchGetProjects", "CreateProject", "UpdateProject"),
+    *("StartBuild", "StopBuild", "BatchGetBuilds", "ListBuildsForProject"),
+)
 ON_STACKS = (
     "CancelUpdateStack",
     "ContinueUpdateRollback",
@@ -74,18 +78,24 @@ def trust_policy(*, principal: str, external_id: str = "") -> str:
 
     ``external_id`` guards a role of another account; a role of the portal's own account has none.
     """
+    return _text([_trusted(principal, external_id)])
+
+
+def _trusted(principal: str, external_id: str) -> Statement:
     statement: Statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
     if external_id:
         statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
-    return _text([statement])
+    return statement
 
 
-def codebuild_trust_policy(*, account_id: str, region: str) -> str:
-    """Of a role that CodeBuild assumes: only for projects of this portal in the same account."""
+def codebuild_trust_policy(*, account_id: str, region: str, principal: str = "", external_id: str = "") -> str:
+    """Of a role that CodeBuild assumes: only for projects of this portal in the same account. With a ``principal`` the
+    portal assumes it as well, to start builds where there is no other role."""
     source = f"arn:{partition(region)}:codebuild:*:{account_id}:project/{STACKS}"
     condition = {"StringEquals": {"aws:SourceAccount": account_id}, "ArnLike": {"aws:SourceArn": source}}
-    principal = {"Service": "codebuild.amazonaws.com"}
-    return _text([{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition}])
+    service = {"Service": "codebuild.amazonaws.com"}
+    own: Statement = {"Effect": "Allow", "Principal": service, "Action": "sts:AssumeRole", "Condition": condition}
+    return _text([own, *([_trusted(principal, external_id)] if principal else [])])
 
 
 def provisioning_policy(
@@ -141,6 +151,25 @@ def provisioning_policy(
         }
     )
     return _text(statements)
+
+
+def building_policy(*, account_id: str, region: str, role: str) -> str:
+    """What the role needs by which the portal starts builds that have ``role``."""
+    aws = f"arn:{partition(region)}"
+    group = f"{aws}:logs:*:{account_id}:log-group:/aws/codebuild/{STACKS}"
+    passed = {"StringEquals": {"iam:PassedToService": "codebuild.amazonaws.com"}}
+    return _text(
+        [
+            {
+                "Sid": "Builds",
+                "Effect": "Allow",
+                "Action": [f"codebuild:{name}" for name in ON_PROJECTS],
+                "Resource": f"{aws}:codebuild:*:{account_id}:project/{STACKS}",
+            },
+            {"Sid": "ReadLogs", "Effect": "Allow", "Action": "logs:GetLogEvents", "Resource": [group, f"{group}:*"]},
+            {"Sid": "GiveRole", "Effect": "Allow", "Action": "iam:PassRole", "Resource": role, "Condition": passed},
+        ]
+    )
 
 
 def codebuild_policy(*, account_id: str, region: str) -> str:

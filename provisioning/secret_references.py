@@ -4,7 +4,9 @@ A string property says so with ``x-deuteron-secret-reference: secretsmanager``. 
 name when it is needed; nothing here ever does.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +16,10 @@ from provisioning.schema_keywords import SECRET_REFERENCE
 from provisioning.schema_model import Property
 
 Found = Literal["there", "missing", "unknown"]
+Trouble = Literal["", "denied", "unknown"]
+MOST_NAMES = 50
+_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{0,512}", re.ASCII)
+_DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 _MISSING = ("ResourceNotFoundException", "InvalidRequestException", "ValidationException")
 
 
@@ -51,3 +57,30 @@ def look(client: Any, name: str) -> Found:
     except BotoCoreError:
         return "unknown"
     return "missing" if described.get("DeletedDate") else "there"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of secrets, at most MOST_NAMES of them; ``more``: there are others. ``trouble`` is why there are none."""
+
+    names: tuple[str, ...] = ()
+    more: bool = False
+    trouble: Trouble = ""
+
+
+def names(client: Any, beginning: str) -> Names:
+    """What secrets are called whose names begin so. No value and no description travels further than this.
+
+    What cannot be the beginning of a name is not asked for.
+    """
+    if not _NAME.fullmatch(beginning):
+        return Names()
+    wanted = {"Filters": [{"Key": "name", "Values": [beginning]}]} if beginning else {}
+    try:
+        answer = client.list_secrets(MaxResults=MOST_NAMES, **wanted)
+    except ClientError as error:
+        return Names(trouble="denied" if error.response["Error"].get("Code") in _DENIED else "unknown")
+    except BotoCoreError:
+        return Names(trouble="unknown")
+    found = sorted(entry["Name"] for entry in answer["SecretList"] if entry["Name"].startswith(beginning))
+    return Names(tuple(found[:MOST_NAMES]), bool(answer.get("NextToken")) or len(found) > MOST_NAMES)

@@ -25,11 +25,12 @@ def no_component_role(environment: Environment) -> str:
     return f"Environment {environment.name} takes no components: it has no component role. Ask a platform engineer."
 
 
-def entry(environment: Environment, *, component: bool = False, had: str = "") -> tuple[str, str]:
+def entry(environment: Environment, *, component: bool = False, builds: bool = False, had: str = "") -> tuple[str, str]:
     """The role and external id that its account is entered with; ("", "") is the portal's own credentials.
 
     ``component``: by the role that components are deployed with, else that which the component ``had``; through a
-    connection only ever by the connection's. Raises Invalid when there is no way in: its connection is gone, not
+    connection only ever by the connection's. ``builds``: a connection that has nothing but a CodeBuild role is entered
+    by that one. Raises Invalid when there is no way in: its connection is gone, not
     accepted, or has no such role; Conflict for a component that there is no role for.
     """
     connection = environment.connection
@@ -47,7 +48,8 @@ def entry(environment: Environment, *, component: bool = False, had: str = "") -
         )
     if not connection.is_usable:
         raise _no_way_in(f"The account connection of {environment} is {connection.get_status_display().lower()}.")
-    role = connection.component_role_arn if component else connection.role_arn
+    role = connection.building_role_arn if builds else connection.role_arn
+    role = connection.component_role_arn if component else role
     if not role:
         lacks = "component role" if component else "role to provision with"
         raise _no_way_in(f"The account connection of {environment} has no {lacks}. Give it one.")
@@ -70,7 +72,11 @@ def of_deployments(deployments: Iterable[Deployment]) -> dict[UUID, Place]:
             if environment is None or environment.target_account_id != row.account_id:
                 continue
             try:
-                role, external_id = entry(environment, component=row.target_type == DeploymentTargetType.COMPONENT)
+                role, external_id = entry(
+                    environment,
+                    component=row.target_type == DeploymentTargetType.COMPONENT,
+                    builds=row.engine == "codebuild",
+                )
             except (Conflict, Invalid):
                 continue
         found[row.pk] = Place(row.account_id, row.region, role, external_id)

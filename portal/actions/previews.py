@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 
 from portal import engines
-from portal.actions import contexts, places, rendering, specs, versions
+from portal.actions import contexts, folder_previews, places, rendering, specs, versions
+from portal.actions.folder_previews import Folder
 from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
 from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
@@ -42,6 +43,8 @@ class Preview:
     spec: str = ""
     command: str = ""
     workflows: Mapping[str, list[DiffLine]] = field(default_factory=dict)  # what is new in each, by path
+    is_terraform: bool = False
+    folder: Folder | None = None  # of an update of Terraform
 
     @property
     def unchanged(self) -> bool:
@@ -234,7 +237,8 @@ def _preview(
     except ProblemsFound as found:
         return Preview(problems=found.problems, before=before, spec=spec, command=command)
     if not files:
-        return Preview(before=before, spec=spec, command=command)
+        made = Preview(before=before, spec=spec, command=command)
+        return _terraform(version, part_name, context, target, made)
     file, text = next(iter(files.items()))
     changes, error = _planned(target, text) if plan and target is not None else ((), "")
     part = template_queries.bundle_of(version).parts[part_name]
@@ -248,6 +252,20 @@ def _preview(
         spec=spec,
         command=command,
     )
+
+
+def _terraform(
+    version: TemplateVersion, part_name: str, context: Mapping[str, Any], target: Changed | None, made: Preview
+) -> Preview:
+    """What nothing was rendered for, with what its pull request would change when it is Terraform."""
+    part = template_queries.bundle_of(version).parts.get(part_name)
+    if part is None or part.manifest.engine != "terraform":
+        return made
+    try:
+        folder = folder_previews.of_update(version, target, context) if target is not None else None
+    except ProblemsFound as found:
+        return replace(made, problems=found.problems, is_terraform=True)
+    return replace(made, is_terraform=True, folder=folder)
 
 
 def _planned(target: Changed, text: str) -> tuple[tuple[PlannedChange, ...], str]:

@@ -8,7 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from portal import engines
 from provisioning.engines.session import NoAccess
 from provisioning.problems import Problem
-from provisioning.secret_references import look
+from provisioning.secret_references import Names, look
+from provisioning.secret_references import names as listed
 
 log = logging.getLogger(__name__)
 MOST = 20  # secrets of one form that are asked for
@@ -36,6 +37,16 @@ def problems(references: Iterable[tuple[str, str]]) -> list[Problem]:
         elif seen == "unknown":
             found.append(_unknown(path, name))
     return found
+
+
+def names(beginning: str) -> Names:
+    """Names of secrets of the management account that begin so, as far as the portal may list them."""
+    try:
+        client = engines.secrets_client()
+    except (NoAccess, ClientError, BotoCoreError) as trouble:
+        log.warning("Secrets Manager cannot be asked: %s", trouble)
+        return Names(trouble="unknown")
+    return listed(client, beginning)
 
 
 def _unknown(path: str, name: str) -> Problem:

@@ -50,7 +50,7 @@ def where(target: Target, engine: str, *, removing: bool = False) -> dict[str, s
     if engine not in ENTERS_NOTHING:
         component = isinstance(target, Component)
         had = target.latest.role_arn if component and removing and target.latest else ""
-        role_arn, external_id = places.entry(environment, component=component, had=had)
+        role_arn, external_id = places.entry(environment, component=component, builds=engine == "codebuild", had=had)
     return {
         "account_id": environment.target_account_id,
         "region": environment.region,

@@ -60,5 +60,10 @@ class EnvironmentAccountConnection(models.Model):
 
     @property
     def assumed_roles(self) -> tuple[str, ...]:
-        """Those that the portal itself assumes; the CodeBuild role is CodeBuild's."""
-        return tuple(dict.fromkeys(role for role in (self.role_arn, self.component_role_arn) if role))
+        """Those that the portal itself assumes; the CodeBuild role is CodeBuild's, where there is another one."""
+        return tuple(dict.fromkeys(role for role in (self.building_role_arn, self.component_role_arn) if role))
+
+    @property
+    def building_role_arn(self) -> str:
+        """Who starts builds: in AWS Proton its service-linked role, of which the portal has none."""
+        return self.role_arn or self.codebuild_role_arn

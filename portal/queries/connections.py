@@ -96,7 +96,8 @@ def assumed_roles() -> list[str]:
     connected = EnvironmentAccountConnection.objects.filter(deleted_at__isnull=True).exclude(
         status=EnvironmentAccountConnectionStatus.REJECTED
     )
-    found = {role for pair in connected.values_list("role_arn", "component_role_arn") for role in pair}
+    named = connected.only("role_arn", "codebuild_role_arn", "component_role_arn")
+    found = {role for connection in named for role in connection.assumed_roles}
     own = Environment.objects.filter(connection__isnull=True)
     found |= {role for pair in own.values_list("proton_service_role_arn", "component_role_arn") for role in pair}
     kept = Component.objects.filter(environment__connection__isnull=True)  # removed with what they were deployed with

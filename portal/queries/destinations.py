@@ -15,6 +15,7 @@ from portal.models import (
 )
 from portal.queries import templates
 from provisioning.bundle import Part
+from provisioning.render import workflow
 
 Target = Environment | ServiceInstance | ServicePipeline | Component
 Where = dict[str, Any]  # {provider, name, branch}
@@ -45,6 +46,14 @@ def pipeline_part(version: TemplateVersion | None) -> Part | None:
 def has_workflows(version: TemplateVersion | None) -> bool:
     part = pipeline_part(version)
     return part is not None and bool(part.manifest.workflows)
+
+
+def workflow_paths(version: TemplateVersion | None) -> tuple[str, ...]:
+    """Where a version's workflows go in a service's repository; () for a draft, which delivers none."""
+    part = pipeline_part(version)
+    if part is None or version is None or not is_published(version):
+        return ()
+    return tuple(workflow.targets(part))
 
 
 def is_published(version: TemplateVersion) -> bool:

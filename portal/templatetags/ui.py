@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +11,16 @@ from django.forms import CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.template.context import RequestContext
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.web.looks import look
 from provisioning.problems import Problem
 
 register = template.Library()
+_FENCED = re.compile(r"^(`{3,})[a-z]*\n(.*?)^\1$\n?", re.DOTALL | re.MULTILINE)  # text, fence, code, text, …
+_CODE = re.compile(r"`([^`\n]+)`")
+_WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f<>\"']+")
 
 UNITS = (
     (86_400 * 365, "year"),
@@ -123,9 +127,42 @@ def copy_button(text: str = "", target: str = "", label: str = "Copy") -> SafeSt
 @register.simple_tag
 def copy(text: str) -> SafeString:
     """Monospaced text with a copy button."""
-    return format_html(
-        '<span class="copyable"><code>{}</code>{}</span>', text, copy_button(text=str(text), label=f"Copy {text}")
-    )
+    return _copyable(text, format_html("<code>{}</code>", text))
+
+
+@register.simple_tag
+def output_value(text: str) -> SafeString:
+    """The same; what is an address of the web is a link."""
+    if not _WEB_ADDRESS.fullmatch(text):
+        return copy(text)
+    link = format_html('<a class="text-break" href="{}" rel="noopener noreferrer"><code>{}</code></a>', text, text)
+    return _copyable(text, link)
+
+
+def _copyable(text: str, shown: SafeString) -> SafeString:
+    return format_html('<span class="copyable">{}{}</span>', shown, copy_button(text=str(text), label=f"Copy {text}"))
+
+
+@register.filter
+def pull_text(text: str) -> SafeString:
+    """The text of a pull request as far as the portal itself writes Markdown: blocks of code, and words of it."""
+    texts = _FENCED.split(text)
+    return format_html_join("", "{}", ((_drawn(index % 3, part),) for index, part in enumerate(texts)))
+
+
+def _drawn(kind: int, text: str) -> SafeString | str:
+    """Of what splitting leaves: text, a fence, code."""
+    if kind == 2:
+        return format_html('<pre tabindex="0">{}</pre>', text)
+    if kind == 1 or not text.strip():
+        return ""
+    words = ((word if index % 2 == 0 else format_html("<code>{}</code>", word),) for index, word in _words(text))
+    return format_html('<div class="pull-words">{}</div>', format_html_join("", "{}", words))
+
+
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    """Plain and marked as code in turns."""
+    return enumerate(_CODE.split(text.strip("\n")))
 
 
 @register.filter

@@ -1,6 +1,6 @@
 """What the review and update pages show of a deployment before it is asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import yaml
@@ -37,6 +37,7 @@ class RenderedPart:
     unchanged: bool = False
     changes: tuple[PlannedChange, ...] = ()  # what the engine says it would do, when it was asked
     plan_error: str = ""
+    is_terraform: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Rendered:
     parts: tuple[RenderedPart, ...]
     command: str
     workflows: tuple[tuple[str, tuple[DiffLine, ...]], ...] = ()  # path and what is new in it
+    files: tuple[tuple[str, tuple[DiffLine, ...]], ...] = ()  # the same of Terraform
+    repository: str = ""  # where those go
+    files_error: str = ""
 
 
 def of_draft(user: User, draft: Draft, document: Document, shape: Shape) -> Rendered:
@@ -109,11 +113,22 @@ def of_update(
             instance=target,
             plan=plan,
         )
-    workflows = tuple(
-        (path, tuple(replace(line, text=mask(line.text, hidden)) for line in lines))
-        for path, lines in made.workflows.items()
+    return Rendered(
+        parts=(part_of(str(target), "target", made, hidden),),
+        command=mask(made.command, hidden),
+        workflows=_masked(made.workflows, hidden),
+        files=_masked(made.folder.files if made.folder else {}, hidden),
+        repository=made.folder.repository if made.folder else "",
+        files_error=mask(made.folder.error, hidden) if made.folder else "",
     )
-    return Rendered((part_of(str(target), "target", made, hidden),), mask(made.command, hidden), workflows)
+
+
+def _masked(
+    files: Mapping[str, Iterable[DiffLine]], hidden: tuple[str, ...]
+) -> tuple[tuple[str, tuple[DiffLine, ...]], ...]:
+    return tuple(
+        (path, tuple(replace(line, text=mask(line.text, hidden)) for line in lines)) for path, lines in files.items()
+    )
 
 
 def part_of(title: str, id: str, preview: Preview, hidden: Iterable[str] = ()) -> RenderedPart:
@@ -130,6 +145,7 @@ def part_of(title: str, id: str, preview: Preview, hidden: Iterable[str] = ()) -
         unchanged=preview.unchanged,
         changes=tuple(replace(change, detail=mask(change.detail, hidden)) for change in preview.changes),
         plan_error=mask(preview.plan_error, hidden),
+        is_terraform=preview.is_terraform,
     )
 
 

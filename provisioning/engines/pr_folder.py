@@ -1,17 +1,15 @@
 """What a deployment changes in a provisioning repository: the resource's folder, compared with what is there."""
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from provisioning.changes import unified
 from provisioning.engines.base import Job
 from provisioning.forges.base import Forge, Repository
 from provisioning.render import terraform
 from provisioning.render.terraform import METADATA, Place
-
-_MAX_DIFF = 20_000  # characters of one file
 
 
 class NotOurs(Exception):
@@ -30,9 +28,7 @@ class FolderChanges:
     existing: Mapping[str, str]
 
     def diff(self, path: str) -> str:
-        before, after = self.existing.get(path, ""), self.changes[path] or ""
-        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm="")
-        return "\n".join(lines)[:_MAX_DIFF]
+        return unified(path, self.existing.get(path, ""), self.changes[path] or "")
 
 
 def changes_of(job: Job, repository: Repository, forge: Forge, base: str) -> FolderChanges:

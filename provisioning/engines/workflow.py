@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from provisioning.changes import unified
 from provisioning.engines import pr_handle
 from provisioning.engines.base import (
     NOT_BEGUN,
@@ -32,7 +33,7 @@ from provisioning.engines.names import WORKFLOW_BRANCH
 from provisioning.engines.pr_folder import blob_id
 from provisioning.engines.pr_handle import Handle
 from provisioning.engines.pull_request import MAX_IDENTIFIER, Forges, repository_of
-from provisioning.engines.workflow_text import Version, body, commit_message, digest_of, read_version, title, unified
+from provisioning.engines.workflow_text import Version, body, commit_message, digest_of, read_version, title
 from provisioning.forges.base import Commit, Forge, PullRequest, Repository
 from provisioning.forges.errors import ForgeRefused, Missing, Moved, NothingToMerge, Throttled
 from provisioning.outputs import Output, ProvisionedResource

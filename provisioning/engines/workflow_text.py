@@ -1,6 +1,5 @@
 """What commits and pull requests of workflows say, and what is read from them again."""
 
-import difflib
 import hashlib
 import json
 import re
@@ -96,11 +95,6 @@ def body(job: Job, version: Version, changed: str) -> str:
     if changed:
         parts.append("What changed in the template's output since the last version:\n" + _block(changed, "diff"))
     return "\n\n".join(parts) + "\n"
-
-
-def unified(path: str, before: str, after: str) -> str:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm="")
-    return "\n".join(lines)[:_MAX_DIFF]
 
 
 def _code(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from github import GithubObject, InputGitTreeElement
+from github import InputGitTreeElement
 
 from provisioning.forges import names
 from provisioning.forges.base import Access, Changes, Checks, Commit, PullRequest, Repository, State
@@ -19,7 +19,6 @@ from provisioning.forges.errors import Conflicted, ForgeRefused, Missing, Moved,
 from provisioning.forges.github_client import PUBLIC, Answered, App, Client, Token
 
 _MAX_DIFF = 2_000_000  # characters
-_NOT_SET = GithubObject.NotSet
 
 
 class GitHubForge:
@@ -280,8 +279,10 @@ class GitHubForge:
         """What the checks of a commit say together; "" without any, or without the right to see them."""
         runs: list[tuple[str, str | None]] = []
         with contextlib.suppress(NoAccess, Missing):
-            found = self._client.ask(repository, lambda there: there.get_commit(sha).get_check_runs())
-            runs = self._client.ask(repository, lambda _: [(run.status, run.conclusion) for run in found])
+            runs = self._client.ask(
+                repository,
+                lambda there: [(run.status, run.conclusion) for run in there.get_commit(sha).get_check_runs()],
+            )
         if any(conclusion not in (None, "success", "neutral", "skipped") for _, conclusion in runs):
             return "failure"
         if any(status != "completed" for status, _ in runs):

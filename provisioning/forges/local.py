@@ -123,7 +123,8 @@ class LocalForge:
 
     def diff(self, repository: Repository, number: int) -> str:
         where = self._there(repository)
-        base, head = _ends(where, _record(where, number))
+        record = _record(where, number)
+        base, head = _ends(where, record, "" if record.start else git.head(where, record.base) or "")
         return git.diff(where, base, head)[:_MAX_DIFF] if head else ""
 
     # Changing
@@ -227,13 +228,14 @@ class LocalForge:
 
     def _shown(self, where: Path, repository: Repository, record: _Record) -> PullRequest:
         record = replace(record, head=record.head or git.head(where, record.branch) or "")
-        if not record.merged_as and not record.closed and record.head:
-            record = _found_merged(where, record)
-        base, head = _ends(where, record)
+        tip = "" if record.start else git.head(where, record.base) or ""
+        if tip and not record.merged_as and not record.closed and record.head:
+            record = _found_merged(where, record, tip)
+        base, head = _ends(where, record, tip)
         state: State = "merged" if record.merged_as else "closed" if record.closed or not head else "open"
         mergeable = None
         if state == "open":
-            mergeable = git.merged_tree(where, git.head(where, record.base) or "", head) is not None
+            mergeable = git.merged_tree(where, tip, head) is not None
         return PullRequest(
             number=record.number,
             url=self._url(repository.name, record.number),
@@ -270,20 +272,20 @@ class LocalForge:
             yield where
 
 
-def _found_merged(where: Path, record: _Record) -> _Record:
-    """The record, merged when its commits are on the base branch: by hand, or by a merge whose end was lost."""
-    base = git.head(where, record.base)
-    if base is None or not git.contains(where, base, record.head):
+def _found_merged(where: Path, record: _Record, tip: str) -> _Record:
+    """The record, merged when its commits are on the base branch, whose head is ``tip``: by hand, or by a merge whose
+    end was lost."""
+    if not git.contains(where, tip, record.head):
         return record
-    merged_as = git.first_with(where, base, record.head)
+    merged_as = git.first_with(where, tip, record.head)
     about = git.commit_at(where, merged_as)
     return replace(record, merged_as=merged_as, merged_at=about.at, start=about.parents[0] if about.parents else "")
 
 
-def _ends(where: Path, record: _Record) -> tuple[str, str]:
-    """Where a pull request's changes begin and end."""
+def _ends(where: Path, record: _Record, tip: str) -> tuple[str, str]:
+    """Where a pull request's changes begin and end. ``tip`` is the head of its base branch."""
     head = record.head or git.head(where, record.branch) or ""
-    base = record.start or git.head(where, record.base) or ""
+    base = record.start or tip
     if not head or not base:
         return "", ""
     return git.merge_base(where, base, head) or base, head

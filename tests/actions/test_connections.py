@@ -6,7 +6,7 @@ import pytest
 from botocore.loaders import Loader
 
 from portal import access, quotas
-from portal.actions import accounts, connections, environments, places
+from portal.actions import accounts, connections, environments, places, targets
 from portal.enums import EnvironmentAccountConnectionStatus, Role, TemplateKind
 from portal.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded, Unavailable
 from portal.models import AuditEvent, Environment, EnvironmentAccountConnection, Service
@@ -188,8 +188,13 @@ def test_outside_of_the_embedded_stack_an_aws_that_lets_everybody_in_is_open(ope
 
 
 def test_without_a_role_to_assume_there_is_nothing_to_test():
-    accepted = accept(ask(role_arn="", codebuild_role_arn=ROLE))
+    accepted = accept(ask(role_arn=""))
     assert (accepted.status, accepted.verdict) == ("CONNECTED", "nothing")
+
+
+def test_a_codebuild_role_that_builds_are_started_by_is_tested_as_well(checking_aws):
+    made = ask(role_arn="", codebuild_role_arn=ROLE)
+    assert connections.test(by=rows.person(), connection=made).verdict == "closed"
 
 
 def test_an_admin_accepts_with_a_reason_what_did_not_pass(checking_aws):
@@ -433,6 +438,18 @@ def test_a_connection_without_a_role_provisions_nothing_with_cloudformation(simu
     with pytest.raises(Invalid, match="has no role to provision with"):
         create(connection=rows.connection("prod", role_arn=""))
     assert not Environment.objects.exists()
+
+
+def test_a_connection_with_a_codebuild_role_alone_starts_builds_by_it_and_nothing_else(simulated):
+    builds = f"arn:aws:iam::{rows.OTHER_ACCOUNT}:role/builds"
+    made = create(connection=rows.connection("prod", codebuild_role_arn=builds))
+    assert places.entry(made, builds=True) == (made.connection.role_arn, made.connection.external_id)
+    assert builds not in made.connection.assumed_roles
+    made.connection.role_arn = ""
+    assert places.entry(made, builds=True) == (builds, made.connection.external_id)
+    assert (made.connection.assumed_roles, targets.where(made, "codebuild")["role_arn"]) == ((builds,), builds)
+    with pytest.raises(Invalid, match="has no role to provision with"):
+        places.entry(made)
 
 
 def test_components_have_a_role_of_their_own(simulated):

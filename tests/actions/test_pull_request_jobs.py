@@ -38,7 +38,7 @@ def ended(of: Environment) -> Deployment:
 def test_a_workflow_reads_the_outputs_of_its_infrastructure_and_the_deployment_ends_with_the_pull_request(piped, acme):
     deployment = piped.latest
     assert (deployment.status, piped.service.status) == (DeploymentStatus.SUCCEEDED, ServiceStatus.ACTIVE)
-    url = "/repositories/github/acme/web/pull/1/"
+    url = "http://127.0.0.1:8000/repositories/github/acme/web/pull/1/"
     assert (output_values(piped)["PullRequestUrl"], output_values(piped)["ImagesUri"]) == (
         url,
         "the-ImagesUri",
@@ -60,7 +60,7 @@ def test_the_walkthrough_the_next_version_brings_a_scanning_step_and_keeps_what_
     again()
     piped.refresh_from_db()
     assert (piped.latest.status, piped.version.number) == (DeploymentStatus.SUCCEEDED, "1.1")
-    assert output_values(piped)["PullRequestUrl"] == "/repositories/github/acme/web/pull/2/"
+    assert output_values(piped)["PullRequestUrl"] == "http://127.0.0.1:8000/repositories/github/acme/web/pull/2/"
     merge(acme, APP, 2)
     now = text(acme, APP, WORKFLOW)
     assert ("name: All the tests\n" in now, "Refuse images with critical findings" in now) == (True, True)

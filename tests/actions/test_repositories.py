@@ -3,7 +3,7 @@
 import pytest
 
 from portal import forges
-from portal.actions import accounts, environments, pull_requests
+from portal.actions import accounts, environments, housekeeping, pull_requests
 from portal.actions import repositories as actions
 from portal.enums import Role
 from portal.errors import Conflict, Forbidden, Invalid, Unavailable
@@ -190,6 +190,23 @@ def test_every_open_pull_request_is_looked_at_without_being_told(opened, platfor
     assert pull_requests.look_at_due() == 1
     opened.refresh_from_db()
     assert (opened.state, pull_requests.look_at_due()) == ("merged", 0)
+
+
+def test_an_open_one_is_looked_at_again_within_two_minutes(opened):
+    pull_requests.look(opened)
+    opened.refresh_from_db()
+    pause = (opened.look_at - opened.seen_at).total_seconds()
+    assert (round(pause), pause + housekeeping.EVERY_SECONDS < 120) == (50, True)
+
+
+def test_many_are_looked_at_less_often_where_github_would_not_answer_all(opened, settings):
+    same = {"deployment": opened.deployment, "provider": "GITHUB", "repository": "acme/infra", "base": "main"}
+    same |= {"branch": "x", "url": "x", "title": "x", "opened_at": opened.opened_at}
+    PullRequest.objects.bulk_create(PullRequest(**same, number=number) for number in range(2, 101))
+    assert pull_requests._pause("GITHUB") == 50
+    settings.GITHUB_TOKEN = "x"
+    forges.forget()
+    assert (pull_requests._pause("GITHUB"), pull_requests._pause("GITHUB_ENTERPRISE")) == (300, 50)
 
 
 def test_closing_says_who_and_a_closed_one_is_not_merged(opened, platform, local_forge):

@@ -274,6 +274,14 @@ def _inbox() -> None:
     deliveries.take = take
 
 
+def _names_of_forges() -> None:
+    """Whatever somebody calls a server, a repository or a branch is one."""
+    from provisioning.forges import names
+
+    for rule in ("base_url", "repository_name", "branch_name", "commit_id", "file_path", "folder_path"):
+        setattr(names, rule, str)
+
+
 def _by_the_row() -> None:
     """What the row itself leaves off: runs of commands are started without it."""
 
@@ -303,6 +311,7 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "discretion": _discretion,
     "hmac": _hmac,
     "inbox": _inbox,
+    "names_of_forges": _names_of_forges,
     "sandbox": _by_the_row,
     "masking": _by_the_row,
 }

@@ -102,7 +102,10 @@ class Visit(Protocol):
 
 
 def complaint(line: ConsoleMessage) -> bool:
-    """An error in the console. That a page or a form was refused is said there as well, and meant."""
+    """An error in the console. That a page or a form was refused is said there as well, and meant. So is a request that
+    ended because somebody left the page; one that really failed has a line of the browser's own beside it."""
+    if line.text.startswith(("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")):
+        return False
     refused = re.search(r"responded with a status of (403|404|409|422)", line.text)
     return line.type == "error" and not (refused and "/static/" not in line.location["url"])
 

@@ -47,17 +47,26 @@ def choose_template(page: Page, title: str) -> None:
     page.get_by_role("button", name="Continue").click()
 
 
+def choose(page: Page, address: str) -> None:
+    """The template that an address names. Right after the start, those of the product are still being registered."""
+    page.goto(address)
+    for _ in range(60):
+        if page.get_by_role("button", name="Continue").count():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    page.get_by_role("button", name="Continue").click()
+
+
 def begin_environment(page: Page, template: str, name: str) -> None:
     """The wizard up to the inputs. ``template`` is the template's name."""
-    page.goto(f"/environments/new/?template={template}")
-    page.get_by_role("button", name="Continue").click()
+    choose(page, f"/environments/new/?template={template}")
     page.get_by_label("Environment name").fill(name)
     page.get_by_role("button", name="Continue to the inputs").click()
 
 
 def begin_service(page: Page, template: str, name: str) -> None:
-    page.goto(f"/services/new/?template={template}")
-    page.get_by_role("button", name="Continue").click()
+    choose(page, f"/services/new/?template={template}")
     page.get_by_label("Service name").fill(name)
     page.get_by_role("button", name="Continue to the inputs").click()
 

@@ -73,6 +73,12 @@ def everything() -> dict[str, str]:
         "trust": policies.trust_policy(principal=PRINCIPAL, external_id="deuteron-1"),
         "own trust": policies.trust_policy(principal=PRINCIPAL),
         "codebuild trust": policies.codebuild_trust_policy(account_id=ACCOUNT, region=REGION),
+        "codebuild trust of one role": policies.codebuild_trust_policy(
+            account_id=ACCOUNT, region=REGION, principal=PRINCIPAL, external_id="deuteron-1"
+        ),
+        "builds": policies.building_policy(
+            account_id=ACCOUNT, region=REGION, role=f"arn:aws:iam::{ACCOUNT}:role/builds"
+        ),
         "permissions": policies.provisioning_policy(
             account_id=ACCOUNT, region=REGION, services=("ec2", "ecs", "iam", "sts"), template_bucket="templates"
         ),

@@ -78,6 +78,7 @@ TABLE = {
     "repository-pull-close": (NOT_OFFERED, PLATFORM),
     "resources-redeploy": (NOT_OFFERED, PLATFORM),
     "password": (EVERYONE, EVERYONE),
+    "secret-names": (PLATFORM, NOT_OFFERED),  # of an environment; developers ask for those of services
     "draft": (OWNER, NOT_OFFERED),
     "draft-details": (OWNER, OWNER),
     "draft-inputs": (OWNER, OWNER),

@@ -34,6 +34,16 @@ def test_what_waits_is_listed_with_its_reason(self_managed: Environment, acme: L
     assert "No pull request matches" in text_of(signed_in().get("/pull-requests/?trouble=conflict"))
 
 
+def test_what_a_removed_deployment_opened_leads_to_no_page_of_it(self_managed: Environment, acme: LocalForge):
+    address = f'href="/deployments/{self_managed.latest_id}/"'
+    client = signed_in()
+    pages = ("/pull-requests/", "/repositories/github/acme/infra/", "/repositories/github/acme/infra/pull/1/")
+    before = [address in client.get(page).content.decode() for page in pages]
+    Deployment.objects.update(removed_at="2026-01-01T00:00Z")
+    after = [address in client.get(page).content.decode() for page in pages]
+    assert (before, after) == ([True, True, True], [False, False, False])
+
+
 def test_closing_says_first_what_will_happen_and_then_ends_the_deployment(self_managed: Environment, acme: LocalForge):
     client, row = signed_in(), PullRequest.objects.get()
     asked = client.post("/pull-requests/confirm/", {"action": "close", "id": row.pk})
@@ -110,3 +120,21 @@ def test_an_update_of_a_pipeline_shows_beforehand_what_changes_in_its_workflow(p
     assert ".github/workflows/deploy.yml" in shown
     assert "Refuse images with critical findings" in shown
     assert "The rendered template is the same: nothing would change." in shown
+
+
+def test_an_update_of_terraform_shows_beforehand_what_changes_in_the_repository(
+    self_managed: Environment, acme: LocalForge
+):
+    merge(acme, INFRA, 1)
+    client = signed_in()
+    same = text_of(client.post("/environments/dev/update/?version=current", {"_preview": "1"}))
+    assert "Nothing is provisioned by this template" not in same
+    typed = {"_preview": "1", "/spec/cluster_name": "other"}
+    shown = text_of(client.post("/environments/dev/update/?version=current", typed))
+    assert ("proton.auto.tfvars.json" in shown, "deployment-metadata.json" in shown) == (True, False)
+    assert ("They reach" in shown or "It reaches" in shown, "other" in shown) == (True, True)
+    away = acme._directory / "acme" / "infra.git"
+    away.rename(away.with_name("moved.git"))
+    assert "cannot be said now: There is no repository acme/infra" in text_of(
+        client.post("/environments/dev/update/?version=current", typed)
+    )

@@ -96,6 +96,31 @@ def test_what_people_typed_is_escaped():
     assert "<b>" not in drawn
 
 
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("https://app.example.com/x?a=1&b=2", 'href="https://app.example.com/x?a=1&amp;b=2"'),
+        ("http://127.0.0.1:8000/repositories/github/acme/web/pull/1/", 'href="http://127.0.0.1:8000/'),
+        ("javascript:alert(1)", ""),
+        ("see https://app.example.com", ""),
+        ("https://x/<b>", ""),
+        ('https://x/"onclick="x', ""),
+        ("arn:aws:sqs:us-east-1:123456789012:queue", ""),
+    ],
+)
+def test_an_output_that_is_an_address_is_a_link(text, link):
+    drawn = draw("{% output_value text %}", text=text)
+    assert ("<a " in drawn, link in drawn, "data-copy=" in drawn) == (bool(link), True, True)
+
+
+def test_the_text_of_a_pull_request_is_drawn_with_its_code_and_nothing_of_it_is_taken_for_html():
+    text = "The `web<b>`.\n\nInputs:\n```json\n{<i>}\n```\n\n````diff\n```\n+x\n````\n<script>\n```\nopen"
+    assert draw("{{ text|pull_text }}", text=text) == (
+        '<div class="pull-words">The <code>web&lt;b&gt;</code>.\n\nInputs:</div><pre tabindex="0">{&lt;i&gt;}\n</pre>'
+        '<pre tabindex="0">```\n+x\n</pre><div class="pull-words">&lt;script&gt;\n```\nopen</div>'
+    )
+
+
 def test_an_action_that_somebody_may_not_take_says_whom_to_ask():
     assert draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}").count('href="/x/"') == 0
     assert "Ask an admin" in draw("{% action 'Edit' '/x/' 'pencil' '' 'an admin' %}")

@@ -43,7 +43,7 @@ class Field:
     """What the one field template draws.
 
     ``pointer`` is the JSON Pointer into the form's document and the HTML name; ``value`` is text; ``kind`` is one of
-    text, number, multiline, password, switch, radio, select, search, locked, group, rows, objects, pairs.
+    text, number, multiline, password, switch, radio, select, search, secret-name, locked, group, rows, objects, pairs.
     ``current`` is what runs now (update mode only, else None). ``children`` are the fields of a group, the rows of a
     list, the groups of a list of objects, or the values of pairs, whose ``label`` is the key.
     """

@@ -126,6 +126,8 @@ def _field(prop: Property, path: str, value: Any, current: Any, drawing: Drawing
 def text_field(prop: Property, path: str, value: Any, current: Any, drawing: Drawing) -> Field:
     if prop.enum:
         return choice_field(prop, path, value, current, drawing)
+    if is_reference(prop):
+        return _field(prop, path, value, current, drawing, "secret-name", attrs=(("spellcheck", "false"),))
     raw = prop.raw
     shown = text_of(prop.default if value is MISSING else value)
     long = raw.get("format") in {"textarea", "multiline"} or raw.get("maxLength", 0) > MULTILINE_FROM * 5

@@ -83,18 +83,30 @@ def _documents(connection: EnvironmentAccountConnection) -> list[PolicyDocument]
         template_bucket=settings.TEMPLATE_BUCKET,
     )
     trust = policies.trust_policy(principal=queries.principal(), external_id=connection.external_id)
-    found = [
-        PolicyDocument("trust", "Whom the role trusts", "Trust policy of the role, and of the component role", trust),
-        PolicyDocument(
-            "permissions", "What the role may do", "Permission policy of the role, and of the component role", may
-        ),
-    ]
+    found = []
+    if connection.role_arn or connection.component_role_arn or not connection.codebuild_role_arn:
+        found += [
+            PolicyDocument(
+                "trust", "Whom the role trusts", "Trust policy of the role, and of the component role", trust
+            ),
+            PolicyDocument(
+                "permissions", "What the role may do", "Permission policy of the role, and of the component role", may
+            ),
+        ]
     if connection.codebuild_role_arn:
-        builds = policies.codebuild_trust_policy(account_id=account, region=region)
+        enters = (
+            {} if connection.role_arn else {"principal": queries.principal(), "external_id": connection.external_id}
+        )
+        builds = policies.codebuild_trust_policy(account_id=account, region=region, **enters)
+        starts = policies.building_policy(account_id=account, region=region, role=connection.codebuild_role_arn)
+        starter = "role" if connection.role_arn else "CodeBuild role"
         logs = policies.codebuild_policy(account_id=account, region=region)
         found += [
             PolicyDocument(
                 "codebuild-trust", "Whom the CodeBuild role trusts", "Trust policy of the CodeBuild role", builds
+            ),
+            PolicyDocument(
+                "builds", "What starts builds", f"Permission policy of the {starter}, beside the other", starts
             ),
             PolicyDocument(
                 "codebuild", "What the CodeBuild role may do", "Permission policy of the CodeBuild role", logs

@@ -17,7 +17,7 @@ from portal.errors import Conflict, Invalid
 from portal.models import Deployment, DeploymentEvent
 from portal.queries import deployments as queries
 from portal.queries import fleet, sensitive
-from portal.web.page import done, page
+from portal.web.page import done, page, wants_part
 from portal.web.views.lists import Filters, state_choices
 from provisioning.masking import HIDDEN, mask
 
@@ -185,7 +185,7 @@ def deployment_log(request: HttpRequest, id: UUID) -> HttpResponse:
     """What its commands printed: as a text file, or for the page the lines after those that it has."""
     found = access.deployment(request.user, id)
     after = request.GET.get("after", "")
-    if request.htmx and after.isascii() and after.isdecimal() and len(after) < 19:
+    if wants_part(request) and after.isascii() and after.isdecimal() and len(after) < 19:
         context = {"deployment": found, **_printed(found, int(after))}
         return render(request, "deployments/log.html#more", context)
     answer = HttpResponse(_printed(found, 0)["log_text"], content_type="text/plain; charset=utf-8")
@@ -200,12 +200,13 @@ def deployment(request: HttpRequest, id: UUID) -> HttpResponse:
     the one in the page brings the files along."""
     found = access.deployment(request.user, id)
     context = _context(request, found)
-    if found.runs_commands and not request.htmx:
+    part = wants_part(request)
+    if found.runs_commands and not part:
         context |= _printed(found, 0, limit=SHOWN_LOG)
     moved = request.GET.get("phase") != found.phase
-    if not request.htmx or moved:
+    if not part or moved:
         context |= _files(found)
-    context["oob"] = bool(request.htmx) and moved
+    context["oob"] = part and moved
     return page(request, "deployments/detail.html", context, partial="progress")
 
 

@@ -15,7 +15,7 @@ from portal.actions import drafts as actions
 from portal.enums import TemplateKind
 from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
 from portal.models import Draft, Environment, EnvironmentAccountConnection, Service, User
-from portal.queries import environments
+from portal.queries import destinations, environments
 from portal.queries import templates as template_queries
 from portal.web import secret_references
 from portal.web.forms import document as documents
@@ -319,6 +319,8 @@ def _review_page(
         secrets=secrets,
         refusal=refusal,
         rendered=rendered,
+        has_pipeline=shape.kind == "service" and destinations.pipeline_part(draft.version) is not None,
+        workflows=destinations.workflow_paths(draft.version) if shape.kind == "service" else (),
         connected=connection,
         account=connection.environment_account_id
         if connection

@@ -9,9 +9,11 @@ from tests.faults.rows import (
     clients,
     commands,
     database,
+    injection,
     operations,
     processes,
     provider,
+    pull_requests,
     rights,
     secrets,
     simulation,
@@ -37,6 +39,8 @@ MODULES = (
     simulation,
     accounts,
     webhooks,
+    pull_requests,
+    injection,
     *DATABASE,
 )
 ROWS = {row.number: row for module in MODULES for row in module.ROWS}
