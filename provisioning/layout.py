@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from provisioning.names import is_junk
+from provisioning.names import SCHEMAS, is_junk
 from provisioning.problems import Problem
 
 PartName = Literal["infrastructure", "instance", "pipeline"]
-SCHEMAS = ("schema/schema.yaml", "schema/schema.yml")
 DIRECTORIES: Mapping[PartName, str] = {
     "infrastructure": "infrastructure",
     "instance": "instance_infrastructure",

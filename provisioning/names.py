@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from provisioning.problems import Problem, ProblemsFound
 
+SCHEMAS = ("schema/schema.yaml", "schema/schema.yml")
 MAX_FILE = 2 * 1024 * 1024  # AWS Proton: manifest, schema and any other file, 2 MB each
 MAX_FILES = 500  # AWS Proton: files of a CodeBuild bundle
 MAX_NAME = 1024  # characters of a whole name
@@ -49,15 +50,27 @@ class Names:
         self.problems: list[Problem] = []
         self._folded: dict[str, str] = {}  # what a case-blind disk would call it -> the name
         self._folders: set[str] = set()
+        self._rooted: list[str] = []  # names that start with "/"
+        self._relative = False  # whether any does not
 
     def clean(self, name: str) -> str | None:
-        """The name without "./" and doubled slashes; None when the member is to be skipped (junk, or refused)."""
-        reason = unsafe(name)
+        """The name without "./" and doubled slashes; None when the member is to be skipped (junk, or refused).
+
+        A name that starts with "/" is taken without it for now: ``finish`` decides.
+        """
+        relative = name.removeprefix("/")
+        reason = unsafe(relative)
         if reason:
             self.refuse(name, reason)
             return None
-        clean = "/".join(part for part in name.split("/") if part not in ("", "."))
-        return None if not clean or is_junk(clean) else clean
+        clean = "/".join(part for part in relative.split("/") if part not in ("", "."))
+        if not clean or is_junk(clean):
+            return None
+        if relative == name:
+            self._relative = True
+        else:
+            self._rooted.append(name)
+        return clean
 
     def refuse(self, name: str, reason: str) -> None:
         shown = _CONTROL.sub("?", name).encode("utf-8", "replace").decode()[:200]
@@ -100,7 +113,14 @@ class Names:
         return True
 
     def finish(self) -> dict[str, bytes]:
-        """The files. Raises ProblemsFound when anything was refused or nothing is left."""
+        """The files. Raises ProblemsFound when anything was refused or nothing is left.
+
+        AWS's own protonizer packs a bundle as /schema/schema.yaml and so on: where every name starts with "/" and that
+        one is there, the slash is the bundle's folder. Any other absolute name is refused.
+        """
+        if self._relative or not any(schema in self.files for schema in SCHEMAS):
+            for name in self._rooted:
+                self.refuse(name, "has an absolute name")
         if self.problems:
             raise ProblemsFound(self.problems)
         if not self.files:

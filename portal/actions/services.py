@@ -1,5 +1,6 @@
 """Creating, editing and deleting services."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from django.db import transaction
@@ -140,12 +141,12 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
     if service.is_busy:
         raise Conflict(f"{service.name} is busy: {service.get_status_display().lower()}. Wait for its end.")
     document = specs.read(text, "service", stored=service.spec)
-    have = {row.name: row for row in service.instances.select_related("latest", "service")}
+    have = {row.name: row for row in service.instances.select_related("version", "latest__version", "service")}
     listed = {entry.name for entry in document.instances}
     for name in sorted(listed & set(have)):
         require_not_going(have[name])
     adds, removes = listed - set(have), set(have) - listed
-    pipeline = ServicePipeline.objects.filter(service=service).select_related("latest").first()
+    pipeline = ServicePipeline.objects.filter(service=service).select_related("version", "latest__version").first()
     going: list[ServiceInstance | ServicePipeline] = [have[name] for name in sorted(removes)]
     busy = ", ".join(str(row) for row in [*going, *([pipeline] if pipeline else [])] if row.is_busy)
     if busy:
@@ -158,7 +159,7 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
     old = specs.stored(service.spec, "service")
     if document.pipeline is None:
         document = replace(document, pipeline=old.pipeline)
-    refuse(_changed_inputs(document, old, listed & set(have), pipeline is not None))
+    refuse(_changed_inputs(document, old, have, pipeline))
     version = default_version(by, service) if adds else version_in_use(service)
     if version is not None:
         specs.check_instances(document, version, adds)
@@ -181,21 +182,25 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
     )
 
 
-def _changed_inputs(new: Spec, old: Spec, kept: set[str], has_pipeline: bool) -> list[Problem]:
+def _changed_inputs(
+    new: Spec, old: Spec, have: Mapping[str, ServiceInstance], pipeline: ServicePipeline | None
+) -> list[Problem]:
     """AWS Proton: UpdateService must not change inputs of kept instances or of the pipeline."""
     before = {entry.name: entry for entry in old.instances}
-    problems = [
-        Problem(
-            pointer("instances", index),
-            f"{entry.name} is kept: change its inputs or environment on its own page, not while editing the service.",
-        )
-        for index, entry in enumerate(new.instances)
-        if entry.name in kept
-        and entry.name in before
-        and (dict(entry.inputs), entry.environment) != (dict(before[entry.name].inputs), before[entry.name].environment)
-    ]
-    if has_pipeline and (new.pipeline or {}) != (old.pipeline or {}):
-        problems.append(Problem("/pipeline", "The pipeline's inputs are changed on the pipeline's page, not here."))
+    problems = []
+    for index, entry in enumerate(new.instances):
+        if entry.name not in have or entry.name not in before:
+            continue
+        was, version = before[entry.name], have[entry.name].shown_version
+        kept = specs.same_inputs(entry.inputs, was.inputs, version, "service")
+        if not kept or entry.environment != was.environment:
+            message = f"{entry.name} is kept: its inputs and environment change with an update of its own, not here."
+            problems.append(Problem(pointer("instances", index), message))
+    if pipeline is not None and not specs.same_inputs(
+        new.pipeline or {}, old.pipeline or {}, pipeline.shown_version, "pipeline"
+    ):
+        message = "The inputs of the pipeline change with an update of the pipeline, not of the service."
+        problems.append(Problem("/pipeline", message))
     return problems
 
 

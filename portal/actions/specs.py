@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from portal.errors import Invalid
 from portal.models import TemplateVersion
@@ -103,6 +103,21 @@ def pipeline_inputs(spec: Spec, version: TemplateVersion) -> Mapping[str, Any]:
     inputs, problems = check_inputs(spec.pipeline or {}, queries.schema_of(version).pipeline, path="/pipeline")
     _refuse("The pipeline's inputs do not fit the template", problems)
     return inputs
+
+
+def same_inputs(
+    new: Mapping[str, Any],
+    old: Mapping[str, Any],
+    version: TemplateVersion | None,
+    part: Literal["service", "pipeline"],
+) -> bool:
+    """Whether the version sees no difference: an input that its schema ignores, or a default written out, is none."""
+    if new == old or version is None:
+        return new == old
+    schema = queries.schema_of(version)
+    input_type = schema.service if part == "service" else schema.pipeline
+    effective, problems = check_inputs(new, input_type)
+    return not errors(problems) and effective == check_inputs(old, input_type)[0]
 
 
 def find_instance(spec: Spec, name: str) -> tuple[int, InstanceSpec]:

@@ -28,13 +28,24 @@ if [ "$1" = proton ]; then
   export AWS_ACCESS_KEY_ID=$DEUTERON_KEY_ID AWS_SECRET_ACCESS_KEY=$DEUTERON_SECRET AWS_SESSION_TOKEN=$DEUTERON_TOKEN
   export AWS_ENDPOINT_URL_PROTON=$DEUTERON_ENDPOINT AWS_REGION=$DEUTERON_REGION AWS_DEFAULT_REGION=$DEUTERON_REGION
   unset AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_PROFILE
+  case " $* " in *" notify-resource-deployment-status-change "*" --outputs"*) touch /tmp/deuteron/notified;; esac
 fi
 exec "$real" "$@"
 """
+# Outputs that the commands notified win over the file; an object is read as ``plan.outputs_of`` reads it, with the jq
+# of CodeBuild's images.
+_AS_LIST = (
+    '[to_entries[] | if (.value | type) == "object" then .value | to_entries[] else . end '
+    '| {key, valueString: (.value | if type == "string" then . else tojson end)}]'
+)
 _REPORT = (
-    "if [ -f proton-outputs.json ] && [ $(head -c1 proton-outputs.json) = '[' ]; then "
-    "aws proton notify-resource-deployment-status-change --resource-arn $RESOURCE_ARN "
-    "--outputs file://./proton-outputs.json; fi"
+    "report=; if [ -f proton-outputs.json ] && [ ! -e /tmp/deuteron/notified ]; then "
+    'case "$(head -c1 proton-outputs.json)" in '
+    "'[') report=./proton-outputs.json;; "
+    "'{') if command -v jq > /dev/null; then report=/tmp/deuteron/outputs.json; "
+    f"jq '{_AS_LIST}' proton-outputs.json > $report; fi;; esac; fi; "
+    'if [ -n "$report" ]; then aws proton notify-resource-deployment-status-change --resource-arn $RESOURCE_ARN '
+    "--outputs file://$report; fi"
 )
 
 

@@ -5,7 +5,7 @@ AWS Proton: ``provision`` on create and update, ``deprovision`` on delete, in th
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,16 +88,18 @@ def hcl(value: Any) -> str:
 def outputs_of(job: Job, text: str) -> tuple[tuple[Output, ...], str]:
     """Outputs of ``proton-outputs.json`` and of notifications, which win; and what is wrong with the file, or "".
 
-    The file is AWS Proton's list of {key, valueString}, or an object of names and values.
+    The file is AWS Proton's list of {key, valueString}, an object of names and values, or what ``cdk deploy
+    --outputs-file`` writes: such an object for each stack. Commands that notified outputs may mean it for themselves
+    alone, so that it fails nothing then.
     """
     found: dict[str, str] = {}
     wrong = ""
+    notified = job.notified.outputs if job.notified else ()
     if text.strip():
         try:
             found = _read_outputs(json.loads(text))
         except (ValueError, TypeError, KeyError) as trouble:
-            wrong = f"proton-outputs.json cannot be used: {trouble}"
-    notified = job.notified.outputs if job.notified else ()
+            wrong = "" if notified else f"proton-outputs.json cannot be used: {trouble}"
     found |= {output.key: output.value for output in notified}
     if len(found) > MOST_OUTPUTS:
         wrong = wrong or f"There are {len(found)} outputs; the most is {MOST_OUTPUTS}."
@@ -106,12 +108,19 @@ def outputs_of(job: Job, text: str) -> tuple[tuple[Output, ...], str]:
 
 
 def _read_outputs(document: Any) -> dict[str, str]:
-    pairs = document.items() if isinstance(document, dict) else [(one["key"], one["valueString"]) for one in document]
-    found = {str(key): _text(value) for key, value in pairs}
+    found = {str(key): _text(value) for key, value in _pairs(document)}
     for key, value in found.items():
         if not 1 <= len(key) <= LONGEST_OUTPUT or not 1 <= len(value) <= LONGEST_OUTPUT:
             raise ValueError(f"{key[:40]!r}: keys and values have 1 to {LONGEST_OUTPUT} characters")
     return found
+
+
+def _pairs(document: Any) -> Iterator[tuple[Any, Any]]:
+    if not isinstance(document, dict):
+        yield from ((one["key"], one["valueString"]) for one in document)
+        return
+    for name, value in document.items():
+        yield from value.items() if isinstance(value, dict) else [(name, value)]
 
 
 def _text(value: Any) -> str:

@@ -88,6 +88,30 @@ def test_an_edit_without_a_pipeline_section_keeps_the_pipelines_inputs(home, pip
     assert pipeline.deployed.kind == "update"
 
 
+@pytest.mark.parametrize(
+    ("inputs", "pipeline", "wrong"),
+    [
+        ("{image: 'app:1'}", "{}", []),
+        ("{image: 'app:1', port: '8080', other: 1}", "{unit_test_command: make test}", []),
+        ("{image: 'app:2'}", "{unit_test_command: tox}", ["/instances/0", "/pipeline"]),
+        ("{image: 'app:1', port: many}", "{}", ["/instances/0"]),
+    ],
+)
+def test_an_edit_that_writes_out_defaults_or_drops_unknown_inputs_changes_no_input(
+    home, piped, inputs, pipeline, wrong
+):
+    stored = "proton: ServiceSpec\ninstances:\n- {name: dev, environment: home, spec: {image: 'app:1', gone: 2}}\n"
+    service = rows.service("web", of=piped, spec=stored + "pipeline: {gone: 3}\n")
+    entry = f"- {{name: dev, environment: home, spec: {inputs}}}\n"
+    spec = f"proton: ServiceSpec\npipeline: {pipeline}\ninstances:\n{entry}"
+    problems = []
+    try:
+        services.update(by=rows.person(), service=service, spec=spec)
+    except Invalid as refusal:
+        problems = [problem.path for problem in refusal.problems]
+    assert problems == wrong
+
+
 def test_problems_of_an_added_instance_point_to_its_place_in_the_whole_spec(home, of):
     service = rows.service("web", of=of, spec=rows.service_spec("home", "dev"))
     spec = rows.service_spec("home", "dev") + "  - {name: new, environment: home, spec: {port: 0}}\n"

@@ -214,6 +214,30 @@ def test_answers_that_are_lost_start_nothing_twice(bench: Bench) -> None:
     assert (outcome.status, values(outcome), bench.started(job)) == ("succeeded", {"Version": "v1"}, 1)
 
 
+def test_the_outputs_file_of_cdk_has_the_outputs_of_every_stack(bench: Bench) -> None:
+    stacks = {"web": {"Url": "https://x", "Groups": "[]"}, "data": {"Bucket": "b-1"}}
+    outcome = bench.finish(bench.job(f"echo '{json.dumps(stacks)}' > proton-outputs.json"))
+    assert values(outcome) == {"Url": "https://x", "Groups": "[]", "Bucket": "b-1"}
+
+
+def test_a_plain_object_is_an_outputs_file_too(bench: Bench) -> None:
+    written = {"Url": "https://x", "Port": 80, "Public": True, "Zones": ["a"]}
+    outcome = bench.finish(bench.job(f"echo '{json.dumps(written)}' > proton-outputs.json"))
+    assert values(outcome) == {"Url": "https://x", "Port": "80", "Public": "true", "Zones": '["a"]'}
+
+
+def test_commands_that_notify_outputs_may_leave_any_outputs_file(bench: Bench) -> None:
+    stacks = {"web": {"Url": "https://x", "Policy": "p" * 2_000}}
+    outcome = bench.finish(
+        bench.job(
+            f"echo '{json.dumps(stacks)}' > proton-outputs.json",
+            "aws proton notify-resource-deployment-status-change --resource-arn $RESOURCE_ARN"
+            " --outputs key=Url,valueString=https://x",
+        )
+    )
+    assert (outcome.status, values(outcome)) == ("succeeded", {"Url": "https://x"})
+
+
 def test_an_update_runs_again_and_changes_the_outputs(bench: Bench) -> None:
     assert values(bench.finish(bench.job(OUTPUTS % "v1", name="web"))) == {"Version": "v1"}
     assert values(bench.finish(bench.job(OUTPUTS % "v2", name="web"), twice=True)) == {"Version": "v2"}

@@ -90,6 +90,22 @@ def test_a_name_that_could_mean_another_place_is_refused(pack: Any, name: str, r
     assert messages(pack({name: b"x", "fine": b"y"})) == [f"{shown} {reason}."]
 
 
+@pytest.mark.parametrize("pack", [PACKERS["tar.gz"], PACKERS["zip"]], ids=["tar.gz", "zip"])
+def test_a_slash_before_every_name_of_a_bundle_is_its_folder(pack: Any) -> None:
+    files = {"schema/schema.yaml": b"x", "infrastructure/manifest.yaml": b"y"}
+    assert read_archive(pack({f"/{name}": content for name, content in files.items()})) == files
+
+
+def test_a_slash_before_some_names_of_a_bundle_is_refused() -> None:
+    data = tar_gz({"/schema/schema.yaml": b"x", "/etc/passwd": b"y", "infrastructure/manifest.yaml": b"z"})
+    assert messages(data) == ["/schema/schema.yaml has an absolute name.", "/etc/passwd has an absolute name."]
+
+
+@pytest.mark.parametrize("name", ["//etc/passwd", "/../escape", "/C:/windows/x"])
+def test_a_slash_before_every_name_hides_no_other_place(name: str) -> None:
+    assert len(messages(tar_gz({"/schema/schema.yaml": b"x", name: b"y"}))) == 1
+
+
 def test_a_nul_in_a_name_is_refused() -> None:
     data = zip_of({"evilXname": b"x"}).replace(b"evilXname", b"evil\0name")
     assert messages(data) == ["evil?name has a control character in its name."]
