@@ -90,7 +90,7 @@ class _Sealed(models.Field):
         return text
 
     def seal(self, value: Any, place: Place) -> AtRest:
-        """A plain value as it is stored there. What looks like a token is sealed always, or it would be taken for one."""
+        """A plain value as it is stored there. What looks like a token is always sealed: it would be taken for one."""
         if value in EMPTY or not (settings.SEAL_INPUTS or secrets.is_token(value)):
             return AtRest(value)
         return AtRest(secrets.encrypt(self.to_text(value), place=place))
@@ -113,6 +113,9 @@ class _Sealed(models.Field):
         elif value not in EMPTY and not hasattr(value, "as_sql"):
             raise TypeError(f"{self} is sealed: its values are written through rows or at_rest(), and not looked for.")
         return super().get_prep_value(value)
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        return super().get_lookup(lookup_name) if lookup_name in ("exact", "in", "isnull") else None
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         return AtRest(value) if secrets.is_token(value) else value
