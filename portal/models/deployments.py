@@ -73,7 +73,7 @@ class Deployment(DueWork):
     identifier = models.CharField(max_length=300, blank=True)  # the stack's ARN, once known
     allow_replace_empty = models.BooleanField(default=False)
     intent_at = models.DateTimeField(null=True, blank=True)  # committed before the first call that changes anything
-    handle = models.TextField(blank=True)  # the engine's own; opaque here
+    handle = SealedTextField(blank=True)  # the engine's own; opaque here, and may hold what a provider said
     # What was reported to us about it by NotifyResourceDeploymentStatusChange.
     notified_at = models.DateTimeField(null=True, blank=True)
     notified_status = models.CharField(max_length=20, blank=True, default="", db_default="")

@@ -12,7 +12,7 @@ from django.db import models
 from portal import secrets
 from portal.secrets import Place, place_of
 
-EMPTY = ("", None, {}, [])  # hides nothing, and may be asked for in queries
+EMPTY: tuple[Any, ...] = ("", None, {}, [])  # hides nothing, and may be asked for in queries
 
 
 class SecretField(models.TextField):

@@ -21,7 +21,7 @@ from tests.factories import rows
 pytestmark = pytest.mark.django_db
 SEALED = {
     "Component": {"spec"},
-    "Deployment": {"spec", "inputs", "context", "rendered", "initial_state", "target_state"},
+    "Deployment": {"spec", "inputs", "context", "rendered", "initial_state", "target_state", "handle"},
     "Draft": {"spec"},
     "Environment": {"spec"},
     "Service": {"spec"},
