@@ -4,7 +4,7 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
 DATA_DIR ?= .data
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 4
 export PORT DATA_DIR
 
 PYTHON := .venv/bin/python

@@ -124,13 +124,17 @@ def repository(user: User, provider: str, name: str, *, write: bool = False) -> 
     return _checked(user, found, f"the repository {name} is not linked", write)
 
 
-def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:
+def _uuid(id: UUID | str, missing: str) -> UUID:
     try:
-        key = id if isinstance(id, UUID) else UUID(id)
+        return id if isinstance(id, UUID) else UUID(id)
     except ValueError:
-        raise NotFound(f"deployment {id} does not exist") from None
-    found = deployments.visible_to(user).defer(None).filter(pk=key).first()
-    return _checked(user, found, f"deployment {id} does not exist", write)
+        raise NotFound(missing) from None
+
+
+def deployment(user: User, id: UUID | str, *, write: bool = False) -> Deployment:
+    missing = f"deployment {id} does not exist"
+    found = deployments.visible_to(user).defer(None).filter(pk=_uuid(id, missing)).first()
+    return _checked(user, found, missing, write)
 
 
 def connection(
@@ -141,10 +145,7 @@ def connection(
     ``with_deleted`` finds one that was deleted, too, so that a repeated deletion can return it.
     """
     missing = f"environment account connection {id} does not exist"
-    try:
-        key = id if isinstance(id, UUID) else UUID(id)
-    except ValueError:
-        raise NotFound(missing) from None
+    key = _uuid(id, missing)
     rows = connections.visible_to(user, with_deleted=with_deleted)
     rows = connections.of_account(rows, account_id) if account_id else rows
     return _checked(user, rows.filter(pk=key).first(), missing, write)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from provisioning.schema_model import Property
+from provisioning.schema_model import Property, Schema
 
 HIDDEN = "••••••"
 MASK_FROM = 4  # characters; shorter values would hide half the file
@@ -36,6 +36,17 @@ def _below(prop: Property, value: Any, shortest: int) -> set[str]:
     if isinstance(value, list) and prop.items is not None:
         return {text for one in value for text in _below(prop.items, one, shortest)}
     return secret_values(prop.properties, value, shortest=shortest)
+
+
+def secrets_of_spec(document: Any, schema: Schema) -> set[str]:
+    """The texts of every secret in the document of a spec, of an environment or a service, however unfinished."""
+    if not isinstance(document, Mapping):
+        return set()
+    entries = document.get("instances")
+    given = [(schema.environment, document.get("spec")), (schema.pipeline, document.get("pipeline"))]
+    for entry in entries if isinstance(entries, list) else ():
+        given.append((schema.service, entry.get("spec") if isinstance(entry, Mapping) else None))
+    return {text for part, values in given if part for text in secret_values(part.properties, values)}
 
 
 def leaves(value: Any) -> Iterator[str]:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -37,10 +37,18 @@ SETTINGS = {"max_connections": "200", "shared_buffers": "64MB", "timezone": "UTC
 class Postgres:
     """A server with one superuser, ``postgres``. ``durable`` keeps what was committed through a kill of the server.
 
-    ``parent`` is the folder that its own is made in; ``small``: it keeps no files in store for its log.
+    ``parent`` is the folder that its own is made in; ``small``: it keeps no files in store for its log; ``options`` are
+    settings beyond those of every server.
     """
 
-    def __init__(self, *, durable: bool = False, small: bool = False, parent: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        small: bool = False,
+        parent: Path | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         # /tmp, whatever TMPDIR says: the path of a socket is short, and other users must reach it
         self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir=parent or "/tmp"))
         self.port = free_port()
@@ -52,7 +60,7 @@ class Postgres:
             os.chown(self.directory, user.pw_uid, user.pw_gid)
         self.bin = _programs(self.directory, self._as)
         self.process: subprocess.Popen[bytes] | None = None
-        self._options = {**SETTINGS, **({} if durable else NOT_DURABLE), **(SMALL if small else {})}
+        self._options = {**SETTINGS, **({} if durable else NOT_DURABLE), **(SMALL if small else {}), **(options or {})}
         self._segment = 1 if small else 16  # megabytes
         try:
             self._initialise()

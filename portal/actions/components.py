@@ -65,6 +65,8 @@ def create(
     require_components(by)
     if not by.is_platform and not instance_name:
         raise Forbidden("On their own in an environment, components are made by platform engineers. Ask one of them.")
+    if service_name and instance_name:
+        require_change(by, _instance(service_name, instance_name))  # first: what is wrong is told to those who may
     check_name(name, "component")
     check_texts(description=description)
     _check_pair(service_name, instance_name)
@@ -214,12 +216,17 @@ def _locked_environment(name: str) -> Environment:
     return environment
 
 
-def _attachable(by: User, service_name: str, instance_name: str, component: Component | None = None) -> ServiceInstance:
-    """The instance to attach to, its service locked. Raises NotFound, Forbidden, Invalid, or Conflict."""
+def _instance(service_name: str, instance_name: str) -> ServiceInstance:
     rows = ServiceInstance.objects.select_related("service__team", "environment", "version__template", "latest")
     found = rows.filter(service__name=service_name, name=instance_name).first()
     if found is None:
         raise NotFound(f"service {service_name} has no instance {instance_name}")
+    return found
+
+
+def _attachable(by: User, service_name: str, instance_name: str, component: Component | None = None) -> ServiceInstance:
+    """The instance to attach to, its service locked. Raises NotFound, Forbidden, Invalid, or Conflict."""
+    found = _instance(service_name, instance_name)
     found.service = locked_service(found.service)
     require_change(by, found)
     attached = queries.attached_to(found)

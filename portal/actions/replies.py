@@ -5,12 +5,12 @@ Plain SQL: one statement each, right inside and outside of a transaction, and th
 
 from datetime import timedelta
 
-from django.db import connection
 from django.utils import timezone
 
 from portal import vault
 from portal.actions.batches import delete_first
 from portal.models import WireReply
+from portal.queries import prepared
 
 KEPT = timedelta(minutes=11)  # a signature is good from 5 minutes before its time to 5 minutes after
 BATCH = 500
@@ -25,20 +25,20 @@ FORGET = "DELETE FROM portal_wirereply WHERE key_id = %s AND signature = %s"
 
 def begin(key_id: str, signature: str) -> bool:
     """Whether this call is the first with its signature."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(BEGIN, (key_id, signature))
         return int(cursor.rowcount) == 1
 
 
 def finish(key_id: str, signature: str, status: int, body: str) -> None:
     stored = vault.keep(body, place=vault.reply_place(key_id, signature))
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(FINISH, (status, stored, key_id, signature))
 
 
 def earlier(key_id: str, signature: str) -> tuple[int | None, str] | None:
     """Status and body of the first call; status None while it runs. None when it was forgotten."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(EARLIER, (key_id, signature))
         row = cursor.fetchone()
     if row is None:
@@ -49,7 +49,7 @@ def earlier(key_id: str, signature: str) -> tuple[int | None, str] | None:
 
 def forget(key_id: str, signature: str) -> None:
     """The call failed in a way that the same call may be tried again."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(FORGET, (key_id, signature))
 
 

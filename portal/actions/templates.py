@@ -23,6 +23,7 @@ from portal.models import (
     TemplateVersion,
     User,
 )
+from portal.queries import prepared
 from portal.queries import templates as queries
 from provisioning.problems import Problem
 
@@ -52,23 +53,24 @@ def create_template(
     check_name(name, "template")
     check_texts(description=description, display_name=display_name)
     kind = TemplateKind(kind)
-    if Template.objects.count() >= quotas.TEMPLATES:
+    if prepared.count(Template) >= quotas.TEMPLATES:
         raise QuotaExceeded(f"There are {quotas.TEMPLATES} templates already: delete one first.")
-    with transaction.atomic():
-        template = unless_taken(
-            lambda: Template.objects.create(
-                kind=kind,
-                name=name,
-                display_name=display_name,
-                description=description,
-                provisioning=Provisioning(provisioning) if provisioning else "",
-                encryption_key=encryption_key,
-                tags=tags or {},
-            ),
-            f"{kind.label} template {name} exists already. Choose another name, or add a version to that one.",
+
+    def make() -> Template:
+        template = Template.objects.create(
+            kind=kind,
+            name=name,
+            display_name=display_name,
+            description=description,
+            provisioning=Provisioning(provisioning) if provisioning else "",
+            encryption_key=encryption_key,
+            tags=tags or {},
         )
         audit.record(by=by, action="template.create", target=template.arn)
-    return template
+        return template
+
+    taken = f"{kind.label} template {name} exists already. Choose another name, or add a version to that one."
+    return unless_taken(make, taken)
 
 
 def update_template(

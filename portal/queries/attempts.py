@@ -35,7 +35,7 @@ def columns(prefix: str = "") -> dict[str, Any]:
 
 
 def planned(service: str, part: str) -> Any:
-    """``major`` or ``minor`` of what the last edit of the service deploys: for a pipeline before its turn."""
+    """A column of the version that the last edit of the service deploys: for a pipeline before its turn."""
     changes = ServiceChange.objects.filter(service=OuterRef(service), version__isnull=False).order_by("-created_at")
     return changes.values(f"version__{part}")[:1]
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -62,8 +63,11 @@ _MOMENTS = {
 def shown(user: User) -> QuerySet[Any]:
     """What the wire shows of instances, as dictionaries, in one query."""
     signed_in = user.is_authenticated and user.is_active
-    rows = ServiceInstance.objects.all() if signed_in else ServiceInstance.objects.none()
-    return rows.values(*_SHOWN, **_EXPRESSIONS)
+    return _all() if signed_in else _all().none()
+
+
+def _all() -> QuerySet[Any]:
+    return ServiceInstance.objects.values(*_SHOWN, **_EXPRESSIONS)
 
 
 def _named(service_name: str, name: str) -> QuerySet[Any]:
@@ -79,10 +83,25 @@ def one(user: User, service_name: str, name: str) -> dict[str, Any] | None:
     return next(iter(_one(service_name, name)), None) if user.is_authenticated and user.is_active else None
 
 
-def sortable(rows: QuerySet[Any], sort_by: str) -> QuerySet[Any]:
+def _sortable(rows: QuerySet[Any], sort_by: str) -> QuerySet[Any]:
     """Every instance has a last attempt; said to the database, its indexes of deployments give the order."""
     first = ORDERS[sort_by][0]
     return rows.filter(**{f"{first}__isnull": False}) if first.startswith("latest__") else rows
+
+
+_ALL = {sort_by: prepared.Listing(partial(lambda sort_by: _sortable(_all(), sort_by), sort_by)) for sort_by in ORDERS}
+
+
+def wanted(
+    user: User, *, filters: Sequence[tuple[str, str]], service_name: str | None, sort_by: str
+) -> QuerySet[Any] | prepared.Listing:
+    """``shown`` of those that match, in an order that is still to be applied. Raises Invalid."""
+    if not filters and service_name is None and user.is_authenticated and user.is_active:
+        return _ALL[sort_by]
+    rows = shown(user)
+    if service_name is not None:
+        rows = rows.filter(service__name=service_name)
+    return _sortable(matching(rows, filters), sort_by)
 
 
 def key_of(row: dict[str, Any], sort_by: str) -> list[Any]:

@@ -11,12 +11,12 @@ from portal.vault import SESSION_PREFIX
 
 USER = ("id", "username", "is_active", "role")  # in the order of the model's fields, as from_db wants it
 LONG_LIVED = """
-SELECT k.secret, k.account_id, k.revoked_at IS NOT NULL, '', FALSE, '', '', '', u.id, u.username, u.is_active, u.role
+SELECT k.secret, k.account_id, k.revoked_at IS NOT NULL, '', FALSE, '', '', u.id, u.username, u.is_active, u.role
 FROM portal_accesskey k JOIN portal_user u ON u.id = k.user_id
 WHERE k.key_id = %s"""
 SHORT_LIVED = """
 SELECT k.secret, k.account_id, p.revoked_at IS NOT NULL, k.token_hash, k.expires_at <= %s,
-  COALESCE(k.parent_id, ''), k.purpose, k.scope, u.id, u.username, u.is_active, u.role
+  COALESCE(k.parent_id, ''), k.scope, u.id, u.username, u.is_active, u.role
 FROM portal_sessionkey k JOIN portal_user u ON u.id = k.user_id LEFT JOIN portal_accesskey p ON p.key_id = k.parent_id
 WHERE k.key_id = %s"""
 
@@ -26,7 +26,7 @@ class Key:
     """One row and its person. ``user`` knows id, name, role and whether it is active; the rest is loaded when asked.
 
     ``secret`` is as stored. ``revoked`` is true of a short-lived key whose parent is revoked. Of a long-lived key
-    ``token_hash``, ``parent_id``, ``purpose`` and ``scope`` are "".
+    ``token_hash``, ``parent_id`` and ``scope`` are "".
     """
 
     key_id: str
@@ -36,7 +36,6 @@ class Key:
     token_hash: str = field(repr=False)
     expired: bool
     parent_id: str
-    purpose: str
     scope: str
     user: User
 
@@ -67,6 +66,6 @@ def _find(key_id: str) -> Key | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    secret, account_id, revoked, token_hash, expired, parent_id, purpose, scope, pk, username, active, role = row
+    secret, account_id, revoked, token_hash, expired, parent_id, scope, pk, username, active, role = row
     user = User.from_db(connection.alias, USER, (pk, username, bool(active), role))
-    return Key(key_id, secret, account_id, bool(revoked), token_hash, bool(expired), parent_id, purpose, scope, user)
+    return Key(key_id, secret, account_id, bool(revoked), token_hash, bool(expired), parent_id, scope, user)

@@ -1,15 +1,25 @@
-"""What a deployment knows and nobody is shown. Found in the bundle that it ran with, which outlives its version."""
+"""What a deployment or a spec knows and nobody is shown. Found in bundles, which outlive their versions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.db.models import QuerySet
+
 from portal.enums import DeploymentTargetType
-from portal.models import Deployment
+from portal.models import Deployment, Environment, Service
+from portal.queries.attempts import planned
 from portal.queries.deployments import attachment_of
 from portal.queries.templates import schema_of_bundle
 from provisioning import masking
 from provisioning.bundle import Kind
-from provisioning.schema import Property
+from provisioning.schema import Property, Schema
+from provisioning.yaml_reader import read_yaml
+
+
+def _schema(digest: str, service_name: str, engine: str) -> Schema:
+    """Of the bundle that a deployment ran with."""
+    kind: Kind = "service" if service_name else "environment"
+    return schema_of_bundle(digest, kind, customer_managed=engine == "none" and kind == "environment")
 
 
 def _properties(deployment: Deployment) -> Iterable[Property] | None:
@@ -18,9 +28,7 @@ def _properties(deployment: Deployment) -> Iterable[Property] | None:
         return _of_the_attachment(deployment)
     if deployment.bundle_id is None:
         return ()
-    kind: Kind = "service" if deployment.service_name else "environment"
-    nobody_provisions = deployment.engine == "none" and kind == "environment"
-    schema = schema_of_bundle(deployment.bundle_id, kind, customer_managed=nobody_provisions)
+    schema = _schema(deployment.bundle_id, deployment.service_name, deployment.engine)
     part = schema.environment
     if deployment.service_name:
         part = schema.service if deployment.instance_name else schema.pipeline
@@ -52,3 +60,50 @@ def shown_inputs(deployment: Deployment) -> dict[str, Any]:
     if properties is None:
         return dict.fromkeys(deployment.inputs, masking.HIDDEN)
     return masking.without_secrets(properties, deployment.inputs)
+
+
+def schemas(deployments: QuerySet[Deployment]) -> Iterator[Schema]:
+    """Of all bundles that these deployments ran with, in one query."""
+    rows = deployments.filter(bundle__isnull=False).order_by()
+    for row in rows.values_list("bundle", "service_name", "engine").distinct():
+        yield _schema(*row)
+
+
+def schemas_of_environment(arn: str) -> Iterator[Schema]:
+    """Of what it runs, and of what it was to run last, in one query."""
+    columns = [f"{which}__{name}" for which in ("latest", "deployed") for name in ("bundle", "engine")]
+    for latest, engine, deployed, other in Environment.objects.filter(arn=arn).values_list(*columns):
+        for digest, by in {(latest, engine), (deployed, other)}:
+            if digest:
+                yield _schema(digest, "", by)
+
+
+def schemas_of_service(name: str) -> Iterator[Schema]:
+    """Of what its parts run, were to run last, and are to run by its last edit, in one query."""
+    parts = [f"{part}__{which}__bundle" for part in ("instances", "pipeline") for which in ("latest", "deployed")]
+    rows = Service.objects.filter(name=name).annotate(planned=planned("pk", "bundle"))
+    for digest in {digest for row in rows.values_list("planned", *parts) for digest in row if digest}:
+        yield _schema(digest, name, "")
+
+
+def in_specs(texts: Iterable[str], known: Iterable[Schema]) -> set[str]:
+    """The secret values in specs as they were written, which may hold what no deployment has taken up yet.
+
+    Secret is what any of the schemas calls so. A text that cannot be read is a secret.
+    """
+    parts = {id(schema): schema for schema in known}.values()
+    found = set()
+    for text in texts:
+        document, _ = read_yaml(text)
+        if document is None:
+            found.add(text)
+        else:
+            found.update(*(masking.secrets_of_spec(document.value, schema) for schema in parts))
+    return found
+
+
+def in_spec_of(deployment: Deployment) -> set[str]:
+    """The same of the spec that it ran with, which holds more than its own inputs; none where its bundle is unknown."""
+    if deployment.bundle_id is None:
+        return set()
+    return in_specs([deployment.spec], [_schema(deployment.bundle_id, deployment.service_name, deployment.engine)])

@@ -50,7 +50,7 @@ def of_draft(user: User, draft: Draft, document: Document, shape: Shape) -> Rend
     """One part for an environment, one for each instance of a service."""
     name = str(draft.details.get("name", ""))
     text = text_for(document, shape, draft.spec)[0]
-    hidden = secret_values(document, shape)
+    hidden = masking.secrets_of_spec(document, shape.schema)
     description = str(draft.details.get("description", ""))
     named = ("environment_account_connection_id", "proton_service_role_arn", "component_role_arn")
     entry = {member: str(draft.details.get(member) or "") for member in named}
@@ -85,7 +85,7 @@ def of_update(
     plan: bool = False,
 ) -> Rendered:
     """What would run instead of what runs now; with ``plan`` the engine is asked what it would do."""
-    hidden = (*secret_values(document, shape), *sensitive.values(target.deployed))
+    hidden = (*masking.secrets_of_spec(document, shape.schema), *sensitive.values(target.deployed))
     if isinstance(target, Environment):
         made = previews.preview_environment(
             by=user,
@@ -154,15 +154,3 @@ def resources_in(text: str) -> tuple[PlannedResource, ...]:
         for name, resource in resources.items()
         if isinstance(resource, dict)
     )
-
-
-def secret_values(document: Document, shape: Shape) -> tuple[str, ...]:
-    """Every value of a secret input, the longest first."""
-    found: set[str] = set()
-    if shape.kind == "environment":
-        found |= masking.secret_values(shape.properties_below("/spec")[0], document.get("spec", {}))
-    else:
-        for entry in document.get("instances", []):
-            found |= masking.secret_values(shape.properties_below("/instances")[0], entry.get("spec", {}))
-        found |= masking.secret_values(shape.properties_below("/pipeline")[0], document.get("pipeline", {}))
-    return tuple(sorted(found, key=len, reverse=True))

@@ -30,7 +30,6 @@ class Authenticated:
     account_id: str
     key_id: str
     parent_id: str
-    purpose: str
     scope: str
     signed: Signed
 
@@ -55,9 +54,7 @@ def authenticate(request: Request, *, service: str = "proton") -> Authenticated:
     if found is None:  # nobody knows the key of the decoy
         raise Refused("InvalidSignatureException", sigv4.MISMATCH)
     _check_state(found, signed)
-    caller = Authenticated(
-        found.user, found.account_id, found.key_id, found.parent_id, found.purpose, found.scope, signed
-    )
+    caller = Authenticated(found.user, found.account_id, found.key_id, found.parent_id, found.scope, signed)
     throttle.take(found.parent_id or found.key_id)
     key_use.note(found.parent_id or found.key_id)
     return caller

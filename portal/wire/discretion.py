@@ -1,18 +1,18 @@
 """Specs are returned as they were written, as AWS Proton does: but secret inputs to those only who may change them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db.models import Q
-
-from portal.models import Component, Deployment, Environment, Service, ServiceInstance, ServicePipeline, User
+from portal.enums import DeploymentTargetType
+from portal.models import Component, Deployment, Service, User
 from portal.queries import sensitive
 from portal.queries.rights import may_change
 from provisioning.masking import mask
+from provisioning.schema import Schema
 
 TELL_SPECS = {"GetComponent", "GetDeployment", "GetEnvironment", "GetService", "GetServiceInstance"}
 SPECS = {"spec", "serviceSpec"}
-# What portal.queries.sensitive reads: the other columns are heavy.
+# What portal.queries.sensitive reads of a deployment: the other columns are heavy.
 READ = ("target_type", "bundle", "service_name", "instance_name", "engine", "inputs", "target_state")
 
 
@@ -21,28 +21,54 @@ def shown(user: User, operation: str, reply: Mapping[str, Any]) -> Mapping[str, 
     if operation not in TELL_SPECS or user.is_platform or not reply:
         return reply
     told = next(iter(reply.values()))
-    name = told["name"] if operation == "GetService" else told.get("serviceName")
-    service = Service.objects.filter(name=name).first() if name else None
-    if service is not None and may_change(user, service):
+    texts = {text for text in _specs(told) if text}
+    service_name = told["name"] if operation == "GetService" else told.get("serviceName")
+    if not texts or _may_change(user, service_name):
         return reply
-    hidden = {value for row in _deployments(operation, told, service) for value in sensitive.values(row)}
+    hidden = sensitive.in_specs(texts, _schemas(operation, told, service_name))
+    hidden.update(value for row in _deployments(operation, told) for value in sensitive.values(row))
     return dict(_masked(reply, hidden)) if hidden else reply
 
 
-def _deployments(operation: str, told: Mapping[str, Any], service: Service | None) -> Iterable[Deployment]:
-    """Those whose inputs stand in the reply."""
-    rows = Deployment.objects.only(*READ)
-    if operation == "GetDeployment":  # a service's deployment has the spec of all its instances and of its pipeline
-        of_target, name = Q(target_arn=told["targetArn"]), told.get("serviceName")
-        return rows.filter(of_target | Q(service_name=name) if name else of_target)
+def _may_change(user: User, service_name: str | None) -> bool:
+    """Environments are changed by platform engineers only, who are shown everything."""
+    if not service_name or not user.is_developer:
+        return False
+    service = Service.objects.filter(name=service_name).only("team", "created_by").first()
+    return service is not None and may_change(user, service)
+
+
+def _schemas(operation: str, told: Mapping[str, Any], service_name: str | None) -> Iterator[Schema]:
+    """Those that the specs in the reply may have been written for."""
     if operation == "GetEnvironment":
-        targets = [Environment.objects.filter(arn=told["arn"])]
-    elif operation == "GetComponent":
-        targets = [Component.objects.filter(arn=told["arn"])]
-    else:
-        targets = [model.objects.filter(service=service) for model in (ServiceInstance, ServicePipeline)]
-    pairs = [pair for rows in targets for pair in rows.values_list("latest_id", "deployed_id")]
+        yield from sensitive.schemas_of_environment(told["arn"])
+    elif operation == "GetDeployment":
+        of_target = Deployment.objects.filter(target_arn=told["targetArn"])
+        yield from sensitive.schemas(
+            Deployment.objects.filter(service_name=service_name) if service_name else of_target
+        )
+    if service_name:
+        yield from sensitive.schemas_of_service(service_name)
+
+
+def _deployments(operation: str, told: Mapping[str, Any]) -> Iterable[Deployment]:
+    """Those of a component in the reply, whose inputs are those of an instance that may be gone."""
+    rows = Deployment.objects.only(*READ)
+    if operation == "GetDeployment":
+        return rows.filter(target_arn=told["targetArn"], target_type=DeploymentTargetType.COMPONENT)
+    if operation != "GetComponent":
+        return ()
+    pairs = Component.objects.filter(arn=told["arn"]).values_list("latest_id", "deployed_id")
     return rows.filter(pk__in={pk for pair in pairs for pk in pair if pk})
+
+
+def _specs(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name in SPECS and isinstance(item, str):
+                yield item
+            else:
+                yield from _specs(item)
 
 
 def _masked(value: Any, hidden: Iterable[str], name: str = "") -> Any:

@@ -21,7 +21,7 @@ MISMATCH = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class AwsError(Exception):
     """``name`` goes into ``__type``. The HTTP status is 400, but where AWS answers otherwise."""
 

@@ -136,22 +136,16 @@ def run(call: Call) -> None:
     call.reply = shapes.reply(call.operation.output, told)
 
 
-STEPS: tuple[Callable[[Call], None], ...] = (
-    require_https,
-    read_target,
-    read_body,
-    authenticate,
-    authorise,
-    check_shape,
-    stay_in_scope,
-    run,
-)
+Step = Callable[[Call], None]
+AT_THE_DOOR: tuple[Step, ...] = (require_https, read_target, read_body, authenticate, authorise)
+INSIDE: tuple[Step, ...] = (check_shape, stay_in_scope, run)
+STEPS = AT_THE_DOOR + INSIDE
 
 
 def serve(request: HttpRequest) -> HttpResponse:
     """The reply to one request: always JSON in AWS's shape, with the id that the logs and the audit have."""
     call = Call(request)
-    reply = _answer(call, STEPS[: STEPS.index(check_shape)])
+    reply = _answer(call, AT_THE_DOOR)
     if reply.status == 200:
         reply = _worked_on(call)
     response = HttpResponse(reply.body, status=reply.status, content_type=CONTENT_TYPE)
@@ -162,18 +156,17 @@ def serve(request: HttpRequest) -> HttpResponse:
 
 def _worked_on(call: Call) -> replay.Reply:
     """The rest of the steps; what changes something is done once for each signature."""
-    rest = STEPS[STEPS.index(check_shape) :]
     assert call.operation is not None and call.signed is not None
     if not call.operation.mutates:
-        return _answer(call, rest)
+        return _answer(call, INSIDE)
     try:
-        return replay.once(call.signed, lambda: _answer(call, rest))
+        return replay.once(call.signed, lambda: _answer(call, INSIDE))
     except PortalError as refusal:
         error = translate(refusal, call.operation.name)
         return replay.Reply(error.status, _json(error.body()))
 
 
-def _answer(call: Call, steps: tuple[Callable[[Call], None], ...]) -> replay.Reply:
+def _answer(call: Call, steps: tuple[Step, ...]) -> replay.Reply:
     try:
         for step in steps:
             step(call)
@@ -186,8 +179,7 @@ def _answer(call: Call, steps: tuple[Callable[[Call], None], ...]) -> replay.Rep
     return replay.Reply(200, _json(call.reply))
 
 
-def _json(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class WireMiddleware:

@@ -11,14 +11,17 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.errors import Conflict, Invalid
 from portal.models import Creation
+from portal.queries import prepared
 from portal.wire.errors import MISMATCH
 from portal.wire.registry import Caller
 
 TOKENS_LIVE = timedelta(hours=8)
+KNOWN = ("target_arn", "request_hash", "fingerprint")  # of a creation
 Made = TypeVar("Made", bound=Any)
 
 
@@ -47,12 +50,12 @@ def create(
 
     def before() -> Made | None:
         record = _record(caller, operation, token, arn)
-        original = find(record.target_arn) if record else None
+        original = find(record["target_arn"]) if record else None
         if record is None or original is None:
             return None
-        if record.request_hash != digest:
+        if record["request_hash"] != digest:
             raise Invalid(MISMATCH.format(what="client token" if token else "name"))
-        if not token and record.fingerprint != _digest(fingerprint(original)):
+        if not token and record["fingerprint"] != _digest(fingerprint(original)):
             raise Conflict(f"{original} exists already and was modified since it was created.")
         return original
 
@@ -95,9 +98,16 @@ def once(
     return create(caller, operation, request, token=token, make=make, find=find, fingerprint=lambda row: None)
 
 
-def _record(caller: Caller, operation: str, token: str | None, arn: str) -> Creation | None:
-    rows = Creation.objects.filter(operation=operation)
-    if token:
-        since = timezone.now() - TOKENS_LIVE
-        return rows.filter(account_id=caller.account_id, client_token=token, created_at__gt=since).first()
-    return rows.filter(target_arn=arn).order_by("-id").first()
+def _of_name(operation: str, arn: str) -> QuerySet[Any]:
+    return Creation.objects.filter(operation=operation, target_arn=arn).order_by("-id").values(*KNOWN)[:1]
+
+
+_named = prepared.Statement(_of_name)
+
+
+def _record(caller: Caller, operation: str, token: str | None, arn: str) -> Mapping[str, Any] | None:
+    if not token:
+        return next(iter(_named(operation, arn)), None)
+    since = timezone.now() - TOKENS_LIVE
+    rows = Creation.objects.filter(operation=operation, account_id=caller.account_id, client_token=token)
+    return rows.filter(created_at__gt=since).values(*KNOWN).first()

@@ -64,7 +64,7 @@ def whole(value: int) -> int:
 
 
 def page(
-    rows: "QuerySet[Any]",
+    rows: "QuerySet[Any] | prepared.Listing",
     *,
     by: Sequence[str],
     key: Callable[[Any], Sequence[Any]],
@@ -80,14 +80,26 @@ def page(
     else that the answer depends on. Raises Invalid for a token that is not of this question.
     """
     size = max_results or DEFAULT_SIZE
+    order = tuple(f"-{column}" if descending else column for column in by)
+    if isinstance(rows, prepared.Listing):
+        if not next_token:
+            return _cut(rows.first(order, size + 1), size, question, key)
+        rows = rows.build()
     if next_token:
         after = _parsed(_read(question, next_token, len(by)), parse)
         beyond = TupleLessThan if descending else TupleGreaterThan
         rows = rows.filter(beyond(Tuple(*[F(column) for column in by]), tuple(after)))
         # The same once more, for columns of several tables: an index of the first one leads to the place.
         rows = rows.filter(**{f"{by[0]}__{'lte' if descending else 'gte'}": after[0]})
-    asked = rows.order_by(*[f"-{column}" if descending else column for column in by])[: size + 1]
+    asked = rows.order_by(*order)[: size + 1]
     found = prepared.rows(asked) if asked.query.selected else list(asked)  # dictionaries, or whole rows
+    return _cut(found, size, question, key)
+
+
+def _cut(
+    found: list[Any], size: int, question: Sequence[Any], key: Callable[[Any], Sequence[Any]]
+) -> tuple[list[Any], str | None]:
+    """A page of the rows, one more of which were asked for to know whether there are more."""
     if len(found) <= size:
         return found, None
     return found[:size], _write(question, key(found[size - 1]))

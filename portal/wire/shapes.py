@@ -190,18 +190,20 @@ def _seconds(value: datetime | float) -> float:
 
 @cache
 def _write_structure(shape: StructureShape) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    writers = [(name, _write(member)) for name, member in shape.members.items()]
-    required = tuple(shape.required_members)
+    writers = {name: _write(member) for name, member in shape.members.items()}
+    plain = tuple(name for name, writer in writers.items() if writer is None)
+    written_otherwise = tuple((name, writer) for name, writer in writers.items() if writer is not None)
+    required = frozenset(shape.required_members)
 
     def write(value: Mapping[str, Any]) -> dict[str, Any]:
-        written = {}
-        for name, writer in writers:
-            found = value.get(name)
+        get = value.get
+        written = {name: found for name in plain if (found := get(name)) is not None}
+        for name, writer in written_otherwise:
+            found = get(name)
             if found is not None:
-                written[name] = found if writer is None else writer(found)
-        for name in required:
-            if name not in written:
-                raise KeyError(f"{shape.name}.{name}")
+                written[name] = writer(found)
+        if not required <= written.keys():
+            raise KeyError(f"{shape.name}.{min(required - written.keys())}")
         return written
 
     return write

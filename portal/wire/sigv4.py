@@ -59,15 +59,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What the signature vouches for. ``token`` is "" without a session token; ``at`` is in seconds since 1970."""
+    """What the signature vouches for. ``token`` is "" without a session token."""
 
     key_id: str
     token: str = field(repr=False)
     signature: str = field(repr=False)
-    date: str
-    region: str
-    service: str
-    at: int
 
 
 def verify(
@@ -112,7 +108,7 @@ def verify(
     wanted = hmac.digest(key_of(key_id, date, region, service), text.encode(), "sha256").hex()
     if not hmac.compare_digest(wanted, signature):
         _wrong(MISMATCH)
-    return Signed(key_id, headers.get("x-amz-security-token", ""), signature, date, region, service, at)
+    return Signed(key_id, headers.get("x-amz-security-token", ""), signature)
 
 
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:

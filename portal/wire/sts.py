@@ -18,6 +18,7 @@ from portal.actions import replies, session_keys
 from portal.errors import PortalError
 from portal.wire import callers, sigv4
 from portal.wire.callers import Authenticated
+from portal.wire.errors import AwsError
 
 log = logging.getLogger(__name__)
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -32,12 +33,6 @@ QUERY_NAMES = {
 }
 
 
-class Failure(Exception):
-    def __init__(self, code: str, message: str, status: int = 400):
-        self.code, self.message, self.status = code, message, status
-        super().__init__(message)
-
-
 @csrf_exempt
 @login_not_required
 @never_cache
@@ -47,13 +42,13 @@ def sts(request: HttpRequest) -> HttpResponse:
     request_id = logs.request_id() or str(uuid.uuid4())
     try:
         if int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST_BODY:
-            raise Failure("ValidationError", "The request is too long.")
+            raise AwsError("ValidationError", "The request is too long.")
         body = request.body
         caller = callers.authenticate(sigv4.from_wsgi(request.META, body), service="sts")
         action, parameters = _read(body)
         run = ACTIONS.get(action)
         if run is None:
-            raise Failure("InvalidAction", f"Could not find operation {action[:64]} for version 2011-06-15")
+            raise AwsError("InvalidAction", f"Could not find operation {action[:64]} for version 2011-06-15")
         result = run(caller, parameters)
     except sigv4.Refused as refused:
         code = QUERY_NAMES.get(refused.code)
@@ -61,8 +56,8 @@ def sts(request: HttpRequest) -> HttpResponse:
     except DatabaseError:
         log.error("no short-lived key can be given out", exc_info=True)
         return _error(request_id, "ServiceUnavailable", "The database does not answer. Try again.", 503)
-    except Failure as failure:
-        return _error(request_id, failure.code, failure.message, failure.status)
+    except AwsError as failure:
+        return _error(request_id, failure.name, failure.message, failure.status)
     text = (
         f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{result}</{action}Result>'
         f"<ResponseMetadata><RequestId>{escape(request_id)}</RequestId></ResponseMetadata></{action}Response>"
@@ -74,7 +69,7 @@ def _read(body: bytes) -> tuple[str, Mapping[str, str]]:
     try:
         parameters = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100))
     except ValueError:
-        raise Failure("MalformedQueryString", "The body must be form-encoded.") from None
+        raise AwsError("MalformedQueryString", "The body must be form-encoded.") from None
     return parameters.get("Action", ""), parameters
 
 
@@ -94,15 +89,15 @@ def _get_caller_identity(caller: Authenticated, parameters: Mapping[str, str]) -
 
 def _get_session_token(caller: Authenticated, parameters: Mapping[str, str]) -> str:
     if caller.is_session:
-        raise Failure("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
+        raise AwsError("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
     if parameters.get("SerialNumber") or parameters.get("TokenCode"):
-        raise Failure("AccessDenied", "This portal knows no MFA devices at /sts/: leave them out.", 403)
+        raise AwsError("AccessDenied", "This portal knows no MFA devices at /sts/: leave them out.", 403)
     seconds = parameters.get("DurationSeconds", str(session_keys.DEFAULT_SECONDS))
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 10):
-        raise Failure("ValidationError", "DurationSeconds must be a whole number.")
+        raise AwsError("ValidationError", "DurationSeconds must be a whole number.")
     try:
         if not replies.begin(caller.key_id, caller.signed.signature):
-            raise Failure("ServiceUnavailable", "This signed request was answered already: sign a new one.", 503)
+            raise AwsError("ServiceUnavailable", "This signed request was answered already: sign a new one.", 503)
         issued = session_keys.issue(
             by=caller.user,
             user=caller.user,
@@ -112,7 +107,7 @@ def _get_session_token(caller: Authenticated, parameters: Mapping[str, str]) -> 
             purpose="GetSessionToken",
         )
     except PortalError as refusal:
-        raise Failure("ValidationError", refusal.message) from refusal
+        raise AwsError("ValidationError", refusal.message) from refusal
     expires = issued.key.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     return (
         f"<Credentials><AccessKeyId>{issued.key.key_id}</AccessKeyId><SecretAccessKey>{issued.secret}</SecretAccessKey>"
@@ -121,7 +116,7 @@ def _get_session_token(caller: Authenticated, parameters: Mapping[str, str]) -> 
 
 
 def _assume_role(caller: Authenticated, parameters: Mapping[str, str]) -> str:
-    raise Failure(
+    raise AwsError(
         "AccessDenied",
         "This portal has no roles to assume: what a key may do is its person's role in the portal. Use the access key "
         "itself, or GetSessionToken.",

@@ -510,6 +510,8 @@ def test_developers_use_components_only_where_an_admin_lets_them_and_only_on_ser
     assert made.deployment_status == DeploymentStatus.SUCCEEDED
     with pytest.raises(Forbidden, match="Ask team payments"):
         components.update(by=outsider, component=made, deployment_type="CURRENT_VERSION")
+    with pytest.raises(Forbidden, match="Ask team payments"):  # before they hear what else is wrong
+        components.create(by=outsider, name="not a name", manifest="", template_file="", **AT)
     with pytest.raises(Forbidden, match="On their own in an environment, components are made by platform engineers"):
         rows.component("alone", by=dev, environment_name="home")
     components.update(by=dev, component=made, deployment_type="CURRENT_VERSION", service_name="", instance_name="")

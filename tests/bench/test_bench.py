@@ -13,7 +13,7 @@ LINE = re.compile(r"(P-[A-Z]\d) [^:]+: \d+\.\d\d \([\d.]+ ?(?:/s|ms|us|MB) again
 
 def test_every_row_runs_and_prints_its_lines():
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=240
+        [sys.executable, "-m", "tests.bench", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=480
     )
     assert (done.returncode, done.stderr) == (0, "")
     rows = Counter(found[1] if (found := LINE.fullmatch(line)) else line for line in done.stdout.splitlines())

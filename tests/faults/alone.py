@@ -33,9 +33,11 @@ def open_portal(directory: Path, *, simulation: dict[str, Any] | None = None, **
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     setup_test_environment()
-    if not database:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA synchronous=OFF")  # nothing here outlives the process
-    call_command("migrate", verbosity=0)
+    from tests.faults.migrated import migrate
+
+    migrate()
     if database:
         call_command("flush", verbosity=0, interactive=False)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=OFF")  # nothing here outlives the process

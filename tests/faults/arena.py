@@ -25,6 +25,7 @@ from cryptography.fernet import Fernet
 from tests.aws import MINISTACK, PORTAL_ACCOUNT, ROOT, free_port, ministack_environment, stop, wait_for_port
 from tests.faults.aws_liar import Liar
 from tests.faults.database import Database
+from tests.faults.tcp_liar import TcpLiar
 
 LEASE_SECONDS = 3.0
 POLL_SECONDS = 0.3
@@ -34,8 +35,8 @@ class Arena:
     """``workers`` processes without the protections named in ``without``. Ends with ``close``.
 
     ``database`` holds the options of a PostgreSQL of the run's own; without them it is that of FAULTS_DATABASE_URL, or
-    SQLite. ``skews``: the clocks of the workers are wrong by so many seconds, in turn. ``code``: whose workers and
-    migrations these are.
+    SQLite. ``far``: the broker is reached through ``network``. ``skews``: the clocks of the workers are wrong by so
+    many seconds, in turn. ``code``: whose workers and migrations these are.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Arena:
         lease: float = LEASE_SECONDS,
         settings: dict[str, str] | None = None,
         database: dict[str, Any] | None = None,
+        far: bool = False,
         skews: tuple[float, ...] = (0.0,),
         code: Path = ROOT,
     ):
@@ -80,6 +82,8 @@ class Arena:
         self.socket = self.directory / "broker.sock"
         self.broker: subprocess.Popen[bytes] | None = None
         self.start_broker()
+        self.network = TcpLiar(str(self.socket), seed=seed) if far else None
+        broker = f"redis://127.0.0.1:{self.network.port}" if self.network else f"redis+socket://{self.socket}"
         os.environ.update(
             DJANGO_SETTINGS_MODULE="portal.settings",
             DEUTERON_EMBEDDED="true",
@@ -88,7 +92,7 @@ class Arena:
             DATABASE_URL=self.database.url
             if self.database
             else os.environ.get("FAULTS_DATABASE_URL", f"sqlite:///{self.directory / 'db.sqlite3'}"),
-            BROKER_URL=f"redis+socket://{self.socket}",
+            BROKER_URL=broker,
             SECRET_KEY="only-for-this-run",
             ENCRYPTION_KEYS=Fernet.generate_key().decode(),
             LEASE_SECONDS=str(lease),
@@ -176,7 +180,6 @@ class Arena:
         import django
 
         django.setup()
-        from django.core.management import call_command
         from django.db import connection
 
         if self.code != ROOT:
@@ -184,8 +187,9 @@ class Arena:
         if connection.vendor == "postgresql" and self.database is None:  # of the run before
             with connection.cursor() as cursor:
                 cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        call_command("migrate", verbosity=0)
-        connection.close()
+        from tests.faults import migrated
+
+        migrated.migrate()
 
     # Workers
 
@@ -296,6 +300,8 @@ class Arena:
             self._zygote.wait()
         if self.web is not None:
             stop(self.web)
+        if self.network is not None:
+            self.network.close()
         self.kill_broker()
         self.liar.close()
         stop(self.emulator)

@@ -23,7 +23,10 @@ class Database:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="database")
         atexit.register(self._unmount)
         try:
-            self.server = self._starter.submit(Postgres, durable=True, small=bool(disk), parent=self.disk).result()
+            archiver = {"archive_mode": "on", "archive_command": f"test ! -e {self.stopped}"} if disk else {}
+            self.server = self._starter.submit(
+                Postgres, durable=True, small=bool(disk), parent=self.disk, options=archiver
+            ).result()
         except BaseException:
             self._unmount()
             raise
@@ -32,6 +35,15 @@ class Database:
             self.server.sql(f"ALTER ROLE {SUPERUSER} PASSWORD '{self.server.password}'")
             self.liar = TcpLiar(f"127.0.0.1:{self.server.port}", postgres=True, seed=seed)
             self.url = f"postgres://{SUPERUSER}:{self.server.password}@127.0.0.1:{self.liar.port}/postgres"
+
+    @property
+    def stopped(self) -> Path:
+        """While a file is here, the archiver takes nothing, and the server keeps its whole log."""
+        return Path(str(self.disk)) / "archiver-stopped"
+
+    def not_archived(self) -> int:
+        """Segments of the log that wait for the archiver."""
+        return sum(1 for _ in (self.server.data / "pg_wal" / "archive_status").glob("*.ready"))
 
     @property
     def runs(self) -> bool:

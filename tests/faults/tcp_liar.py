@@ -138,7 +138,7 @@ class TcpLiar:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 client.close()
                 continue
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client,), name="tcp-liar", daemon=True).start()
 
     def _connect(self) -> socket.socket:
         if self.upstream.startswith("/"):

@@ -15,7 +15,7 @@ from tests.aws import ROOT
 from tests.faults.rows.base import failures
 from tests.faults.rows.table import ROWS
 
-SECONDS = 200
+SECONDS = 300
 TRIES_OF_A_CONTROL = 3
 TIMES = {"recovered_too_late", "others_slowed"}
 

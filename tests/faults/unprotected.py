@@ -203,6 +203,30 @@ def _target() -> None:
     sigv4._canonical_value = first
 
 
+def _shape() -> None:
+    """Values of a wrong type get to the operations, and errors repeat what is sensitive."""
+    from portal.wire import shapes
+
+    real, must = shapes.problems, shapes._must
+
+    def problems(shape: Any, members: Any) -> list[str]:
+        try:
+            return real(shape, members)
+        except shapes.WrongType:
+            return []
+
+    shapes.problems = problems
+    shapes.known = lambda shape, members: {name: members[name] for name in shape.members if name in members}
+    shapes._must = lambda value, path, constraint, *, sensitive: must(value, path, constraint, sensitive=False)
+
+
+def _heads() -> None:
+    """Nobody asks what the ends of the audit chain were earlier."""
+    from portal.queries import audit_chain
+
+    audit_chain._wrong_heads = lambda heads, verdict: None
+
+
 def _rights() -> None:
     """Everybody who is known may do everything; nobody is asked for a role."""
     from portal.models import User
@@ -273,6 +297,8 @@ PROTECTIONS: dict[str, Callable[[], None]] = {
     "reconciler": _reconciler,
     "additive": _additive,
     "target": _target,
+    "shape": _shape,
+    "heads": _heads,
     "rights": _rights,
     "recheck": _recheck,
     "discretion": _discretion,

@@ -5,12 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.factories.bundles import tar_gz
 from tests.journeys.conftest import Product
-
-pytestmark = pytest.mark.journey
 
 # The layout of tutorials: one manifest at the root, the code in infrastructure/, for either kind.
 MANIFEST = b"""\
@@ -94,7 +90,8 @@ for major in 1 2; do
   aws proton create-service-template-version --template-name cli-worker \
     --compatible-environment-templates '[{"templateName": "cli-topics", "majorVersion": "1"}]' \
     --source s3="{bucket=proton-templates-bucket,key=worker.tar.gz}" > /dev/null
-  aws proton wait service-template-version-registered --template-name cli-worker --major-version $major --minor-version 0
+  aws proton wait service-template-version-registered --template-name cli-worker \
+    --major-version $major --minor-version 0
 done
 aws proton create-environment --name cli-home --template-name cli-topics --template-major-version 1 \
   --spec 'spec: {topic_name: cli-home}' > /dev/null

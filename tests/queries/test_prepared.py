@@ -37,3 +37,20 @@ def test_postgresql_plans_a_statement_once_for_each_connection():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*), sum(generic_plans + custom_plans) FROM pg_prepared_statements")
         assert cursor.fetchone() == (1, 3)
+
+
+def test_a_list_that_nobody_filters_gives_the_rows_of_now_in_each_order():
+    listing = prepared.Listing(lambda: Template.objects.values("name", "created_at"))
+    for name in ("b", "a", "c"):
+        rows.template(name=name)
+    first = listing.first(("name",), 2)
+    assert first == list(Template.objects.order_by("name").values("name", "created_at")[:2])
+    Template.objects.filter(name="a").delete()
+    assert [row["name"] for row in listing.first(("name",), 2)] == ["b", "c"]
+    assert [row["name"] for row in listing.first(("-name",), 9)] == ["c", "b"]
+
+
+def test_rows_are_counted():
+    before = prepared.count(Template)
+    rows.template()
+    assert (prepared.count(Template), before) == (1, 0)

@@ -6,8 +6,11 @@ from typing import Any
 
 from botocore.model import ListShape, Shape, StringShape, StructureShape
 
+from portal.wire.service_model import modelled_errors
+
 UUID = "0e4b8f2a-1111-4222-8333-123456789abc"
 ACCOUNT = "123456789012"
+BEFORE_THE_OPERATION = {"SerializationException", "ValidationException", "AccessDeniedException"}
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 # What members that have a pattern are given; names lead to rows of the world that is asked.
 GOOD: Mapping[str, tuple[str, ...]] = {
@@ -107,3 +110,22 @@ def requests(shape: StructureShape, count: int, seed: int) -> Iterator[dict[str,
                 if chance.random() < 0.5:
                     made[name] = chance.choice(NONSENSE)
         yield made
+
+
+def planted(shape: Shape, value: Any, canary: str) -> Any:
+    """The same value, with a comment in every text that the model calls sensitive."""
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        return {
+            name: planted(shape.members[name], item, canary) if name in shape.members else item
+            for name, item in value.items()
+        }
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [planted(shape.member, item, canary) for item in value]
+    if isinstance(value, str) and shape.metadata.get("sensitive"):
+        return f"# {canary}\n{value} # {canary}"
+    return value
+
+
+def allowed_errors(operation: str) -> frozenset[str]:
+    """Names of errors that a client of the operation is prepared for."""
+    return modelled_errors(operation) | BEFORE_THE_OPERATION

@@ -2,7 +2,9 @@
 
 import pytest
 
+from portal.actions import services
 from portal.enums import Role, TemplateKind
+from portal.models import Environment
 from tests.factories import rows
 from tests.wire.conftest import run
 
@@ -58,3 +60,44 @@ def test_a_deployment_shows_the_secrets_of_its_spec_to_those_only_who_may_change
     id = run(people["admin"], "GetServiceInstance", **which)["serviceInstance"]["lastAttemptedDeploymentId"]
     shown = {name for name, person in people.items() if "hush-hush" in str(run(person, "GetDeployment", id=id))}
     assert shown == {"admin", "member"}
+
+
+PIPED_SCHEMA = rows.PIPELINE_SCHEMA.replace(
+    "unit_test_command: {type: string", "unit_test_command: {type: string, writeOnly: true"
+)
+
+
+@pytest.fixture
+def piped(people):
+    """A service whose instance is deployed, and whose pipeline waits for its turn."""
+    files = rows.service_files(PIPED_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE)
+    home = Environment.objects.get(name="home")
+    of = rows.version(rows.template(TemplateKind.SERVICE, "piped"), files=files, compatible=[home.template])
+    spec = rows.service_spec("home") + "pipeline: {unit_test_command: not-for-you}\n"
+    services.create(by=people["member"], name="api", template=of.template, spec=spec, major=1)
+    return people
+
+
+def test_a_spec_hides_what_no_deployment_has_taken_up_yet(piped):
+    for _ in range(2):
+        told = {name: str(run(person, "GetService", name="api")) for name, person in piped.items()}
+        assert {name for name, text in told.items() if "not-for-you" in text} == {"admin", "member"}
+        assert {name for name, text in told.items() if "unit_test_command" in text} == set(piped)
+        rows.run_everything()
+
+
+@pytest.mark.parametrize(
+    ("operation", "members", "who", "queries"),
+    [
+        ("GetService", {"name": "web"}, "admin", 1),
+        ("GetService", {"name": "web"}, "viewer", 2),
+        ("GetService", {"name": "web"}, "member", 3),
+        ("GetServiceInstance", {"serviceName": "web", "name": "dev"}, "viewer", 2),
+        ("GetEnvironment", {"name": "home"}, "admin", 1),
+        ("GetEnvironment", {"name": "home"}, "viewer", 2),
+    ],
+)
+def test_discretion_costs_few_queries(people, django_assert_num_queries, operation, members, who, queries):
+    run(people[who], operation, **members)  # reads the schemas, once per process
+    with django_assert_num_queries(queries):
+        run(people[who], operation, **members)

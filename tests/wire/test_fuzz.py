@@ -6,39 +6,28 @@ import pytest
 from django.db import transaction
 from django.test import RequestFactory
 
-from portal.enums import TemplateKind
-from portal.models import EnvironmentAccountConnection
 from portal.wire import gateway
 from portal.wire.errors import AwsError
 from portal.wire.registry import Caller, handlers
-from portal.wire.service_model import modelled_errors, operation_models
-from tests.factories import rows
-from tests.wire.generating import ACCOUNT, UUID, requests
+from portal.wire.service_model import operation_models
+from tests.wire.generating import ACCOUNT, allowed_errors, requests
+from tests.wire.world import a_world
 
 pytestmark = pytest.mark.django_db
-EACH = 40  # requests for each operation; the soak asks for 500
-BEFORE_THE_OPERATION = {"SerializationException", "ValidationException", "AccessDeniedException"}
+EACH = 40  # requests for each operation; the faults have more, signed ones
 
 
 @pytest.fixture
 def caller(simulated) -> Caller:
     """An admin, in a world where some names lead somewhere."""
-    admin = rows.person("admin")
-    home = rows.environment("home", by=admin, of=rows.version(rows.template(name="vpc")))
-    of = rows.version(rows.template(TemplateKind.SERVICE, "web-app"), compatible=[home.template])
-    rows.service("web", by=admin, of=of, spec=rows.service_spec("home"))
-    rows.open_service("open", "place", by=admin)
-    rows.component("bucket", environment_name="place")
-    connection = rows.connection("prod", codebuild_role_arn="")
-    EnvironmentAccountConnection.objects.filter(pk=connection.pk).update(id=UUID)
-    return Caller(admin, ACCOUNT)
+    return Caller(a_world(), ACCOUNT)
 
 
 @pytest.mark.parametrize("name", sorted(operation_models()))
 def test_an_operation_answers_or_refuses_in_a_shape_that_it_declares(caller, name):
     if name not in handlers():
         pytest.skip("not yet available")
-    allowed = modelled_errors(name) | BEFORE_THE_OPERATION
+    allowed = allowed_errors(name)
     found = {}
     for number, members in enumerate(requests(operation_models()[name].input_shape, EACH, seed=1)):
         request = RequestFactory().post(

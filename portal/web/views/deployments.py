@@ -17,9 +17,7 @@ from portal.errors import Conflict, Invalid
 from portal.models import Deployment, DeploymentEvent
 from portal.queries import deployments as queries
 from portal.queries import fleet, sensitive
-from portal.web.forms.document import Shape, parse
 from portal.web.page import done, page
-from portal.web.previews import secret_values
 from portal.web.views.lists import Filters, state_choices
 from provisioning.masking import HIDDEN, mask
 
@@ -156,11 +154,7 @@ def _touched(events: list[DeploymentEvent]) -> list[DeploymentEvent]:
 
 def _files(found: Deployment) -> dict[str, Any]:
     """What was rendered and asked for, without secret values."""
-    hidden = sensitive.values(found)
-    if found.version is not None:
-        shape = Shape.of(found.version)
-        document, _ = parse(found.spec, shape)
-        hidden += secret_values(document, shape) if document else ()
+    hidden = {*sensitive.values(found), *sensitive.in_spec_of(found)}
     return {
         "files": [
             (f"file-{index}", path, mask(text, hidden)) for index, (path, text) in enumerate(found.rendered.items())

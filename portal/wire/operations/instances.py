@@ -84,14 +84,11 @@ def list_service_instances(
     sort_by: str = "serviceName",
     sort_order: str = "ASCENDING",
 ) -> Reply:
-    rows = queries.shown(caller.user)
-    if service_name is not None:
-        rows = rows.filter(service__name=service_name)
-    rows = queries.matching(rows, [_pair(one) for one in filters or ()])
+    pairs = [_pair(one) for one in filters or ()]
     columns = queries.ORDERS[sort_by]
     parsers = [PARSERS.get(column, str) for column in columns]
     found, token = paging.page(
-        queries.sortable(rows, sort_by),
+        queries.wanted(caller.user, filters=pairs, service_name=service_name, sort_by=sort_by),
         by=columns,
         key=lambda row: queries.key_of(row, sort_by),
         parse=lambda key: [parse(part) for parse, part in zip(parsers, key, strict=True)],

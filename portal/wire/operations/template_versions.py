@@ -34,7 +34,7 @@ def _create(caller: Caller, kind: TemplateKind, template_name: str, token: str |
     template = access.template(caller.user, kind, template_name, write=True)
     source = request["source"]["s3"]
     tags = reading.tags(request["tags"])
-    made = idempotency.create(
+    made = idempotency.once(
         caller,
         f"Create{kind.label}TemplateVersion",
         {"template_name": template_name, **request},
@@ -51,7 +51,6 @@ def _create(caller: Caller, kind: TemplateKind, template_name: str, token: str |
             tags={**template.tags, **tags},
         ),
         find=queries.version_by_arn,
-        fingerprint=lambda row: [row.description],
     )
     return _shown(made)
 

@@ -20,21 +20,18 @@ KEY = {ENVIRONMENT: "environmentTemplate", SERVICE: "serviceTemplate"}
 
 
 def _shown(template: Template) -> Reply:
-    return {KEY[TemplateKind(template.kind)]: present.template(_annotated(template))}
+    return _reply(queries.with_recommended(Template.objects.filter(pk=template.pk)).get())
 
 
-def _annotated(template: Template) -> Template:
-    return queries.with_recommended(Template.objects.filter(pk=template.pk)).get()
+def _reply(template: Any) -> Reply:
+    return {KEY[TemplateKind(template.kind)]: present.template(template)}
 
 
 def _create(caller: Caller, kind: TemplateKind, name: str, provisioning: str | None, request: Reply) -> Reply:
     tags = reading.tags(request["tags"])
-    made = idempotency.create(
-        caller,
-        f"Create{kind.label}Template",
-        {"name": name, "provisioning": provisioning, **request},
-        arn=arns.template(kind, name),
-        make=lambda: actions.create_template(
+
+    def make() -> Template:
+        made: Any = actions.create_template(
             by=caller.user,
             kind=kind,
             name=name,
@@ -43,11 +40,20 @@ def _create(caller: Caller, kind: TemplateKind, name: str, provisioning: str | N
             encryption_key=request["encryption_key"] or "",
             provisioning=provisioning or "",
             tags=tags,
-        ),
-        find=lambda arn: Template.objects.filter(kind=kind, name=name).first(),
+        )
+        made.recommended_major = made.recommended_minor = None  # it has no version yet
+        return made
+
+    made = idempotency.create(
+        caller,
+        f"Create{kind.label}Template",
+        {"name": name, "provisioning": provisioning, **request},
+        arn=arns.template(kind, name),
+        make=make,
+        find=lambda arn: queries.with_recommended(Template.objects.filter(kind=kind, name=name)).first(),
         fingerprint=lambda row: [row.display_name, row.description, row.tags],
     )
-    return _shown(made)
+    return _reply(made)
 
 
 @operation("CreateEnvironmentTemplate", Role.ADMIN)

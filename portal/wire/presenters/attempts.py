@@ -21,13 +21,12 @@ def progress(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def attempts(row: Mapping[str, Any]) -> dict[str, Any]:
     """Status, times, deployments and version. Before a first attempt, or success, its time is that of the creation."""
-    return {
-        **progress(row),
-        "lastDeploymentAttemptedAt": row["attempted_at"] or row["created_at"],
-        "lastDeploymentSucceededAt": row["succeeded_at"] or row["created_at"],
-        "templateMajorVersion": str(row["major"] or 0),
-        "templateMinorVersion": str(row["minor"] or 0),
-    }
+    found = progress(row)
+    found["lastDeploymentAttemptedAt"] = row["attempted_at"] or row["created_at"]
+    found["lastDeploymentSucceededAt"] = row["succeeded_at"] or row["created_at"]
+    found["templateMajorVersion"] = str(row["major"] or 0)
+    found["templateMinorVersion"] = str(row["minor"] or 0)
+    return found
 
 
 def _text(value: Any) -> str | None:

@@ -84,12 +84,26 @@ def away(arena: Arena, work: Work, size: Size) -> Result:
 
 
 def restart(arena: Arena, work: Work, size: Size) -> Result:
-    """The broker dies with all that it knew, and comes back."""
+    """The broker dies with all that it knew, and comes back; the network to it is as bad as it can be meanwhile."""
+    network = arena.network
+    assert network is not None
+    late, trickle = (network.fault(kind, share=0.1, seconds=0.05) for kind in ("late", "trickle"))
+    reset = network.fault("reset", share=0.1)
+    cut = refused = 0
 
     def die_and_return() -> None:
+        nonlocal cut, refused
         arena.kill_broker()
         time.sleep(0.3)
         arena.start_broker()
+        time.sleep(0.3)
+        closed = network.fault("refuse")
+        cut += network.cut_all()
+        until = time.monotonic() + 3
+        while not closed.hits and time.monotonic() < until:
+            time.sleep(0.05)
+        network.faults.remove(closed)
+        refused += closed.hits
 
     done = _while(work, size, die_and_return, 0.6)
     moments = sorted(
@@ -99,9 +113,13 @@ def restart(arena: Arena, work: Work, size: Size) -> Result:
     )
     stall = max((after - before for before, after in itertools.pairwise(moments)), default=0.0)
     return Result(
-        faults={"restarts": done},
+        faults={
+            "restarts": done,
+            "refused": refused,
+            **{fault.kind: fault.hits for fault in (reset, late, trickle)},
+        },
         harm={**harm(arena, work), "stalled": int(stall > 30)},
-        figures={"longest_stall_seconds": round(stall, 2)},
+        figures={"longest_stall_seconds": round(stall, 2), "cut": cut},
     )
 
 
@@ -152,12 +170,13 @@ ROWS = [
     ),
     Row(
         10,
-        "the broker dies and comes back empty",
+        "the broker dies and comes back empty, behind a network that cuts, refuses and delays",
         restart,
         ("poller",),
-        small={"environments": 10, "times": 6, "seconds": 45},
+        small={"environments": 10, "times": 4, "seconds": 45},
         full={"environments": 300, "times": 50, "seconds": 600},
         patience=5,
+        arena={"far": True},
     ),
     Row(
         13,

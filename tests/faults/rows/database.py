@@ -143,7 +143,8 @@ def cut(arena: Arena, work: Work, size: Size) -> Result:
 def full(arena: Arena, work: Work, size: Size) -> Result:
     """The disk of the database and of the workers' log fills up, again and again. A supervisor starts the server.
 
-    Every other time somebody writes so much that the server cannot go on, and not only those who need new pages.
+    Every other time the archiver stands still, the log of the server piles up, and somebody writes so much that the
+    server cannot go on, and not only those who need new pages.
     """
     database = _database(arena)
     disk = database.disk
@@ -152,7 +153,7 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
     callers = Callers(work, size["seconds"])
     stopping = threading.Event()
     windows: list[tuple[float, float]] = []
-    crashes = 0
+    crashes = piled_up = 0
     lifted: list[float] = []
 
     def fill() -> None:
@@ -177,18 +178,24 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
                 database.start()
 
     def torment() -> None:
+        nonlocal piled_up
         while len(windows) < size["times"] and not stopping.wait(size["pause"]):
             began = time.time()
             until = began + size["full"]
-            fill()
             if len(windows) % 2 == 0:
+                database.stopped.touch()
                 write_on()
+                piled_up = max(piled_up, database.not_archived())
+                fill()
+                write_on()
+            fill()
             asking = threading.Thread(target=callers.create, args=(f"full-{len(windows)}",), daemon=True)
             asking.start()
             while time.time() < until:  # also what somebody else gives back
                 fill()
                 time.sleep(0.05)
             (disk / "ballast").unlink()
+            database.stopped.unlink(missing_ok=True)
             lifted.append(time.time())
             windows.append((began - GRACE, lifted[-1] + RECOVERY + GRACE))
             asking.join(size["seconds"])
@@ -201,6 +208,8 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
     callers.settle()
     wanted = time.monotonic() + RECOVERY
     while lifted and time.monotonic() < wanted and watch.good("/healthz/ready")[-1:] <= [(lifted[-1], 0.0)]:
+        time.sleep(0.1)
+    while (left := database.not_archived()) and time.monotonic() < wanted:
         time.sleep(0.1)
     watch.close()
     stopping.set()
@@ -215,6 +224,7 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
             "times_full": len(windows),
             "not_ready": len(red),
             "database_gave_up": crashes,
+            "segments_piled_up": piled_up,
             "requests_failed": len(callers.unanswered),
         },
         harm={
@@ -224,6 +234,7 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
             ),
             "failed_outside_the_window": outside([*red, *callers.unanswered], windows),
             "not_recovered": sum(seconds > RECOVERY for seconds in recoveries),
+            "not_archived": left,
         },
         figures={
             "accepted": len(work.accepted),
@@ -255,7 +266,7 @@ ROWS = [
     ),
     Row(
         33,
-        "the disk of database and logs is full",
+        "the disk of database and logs is full, the archiver stands still",
         full,
         ("room",),
         small={"environments": 3, "updates": 1, "times": 2, "full": 2.0, "pause": 0.5, "seconds": 90},

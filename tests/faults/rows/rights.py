@@ -212,9 +212,10 @@ OPERATIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     (r"(Update|Cancel)ServiceInstance(Deployment)?", "TEAM", DEV),
     (r"(Update|Cancel)ServicePipeline(Deployment)?", "TEAM", {"serviceName": "delivered"}),
     (r"(Update|Delete)Service", "TEAM", WEB),
-    (r"CreateComponent", "TEAM", {}),
+    (r"CreateComponent", "TEAM", {"serviceName": "web", "serviceInstanceName": "dev"}),
     (r"(Update|Delete|Cancel)Component(Deployment)?", "TEAM", {"name": "bucket", "componentName": "bucket"}),
-    (r"\w*Environment\w*|\w*Repository\w*|\w*SyncConfig\w*|\w*Notify\w*|DeleteDeployment", "PLATFORM", {}),
+    (r"NotifyResource\w*", "PLATFORM", {"resourceArn": "arn:aws:proton:us-east-1:123456789012:environment/home"}),
+    (r"\w*Environment\w*|\w*Repository\w*|\w*SyncConfig\w*|DeleteDeployment", "PLATFORM", {}),
 )
 
 
@@ -264,7 +265,7 @@ def _asked_of_operation(person: Any, operation: Any, about: dict[str, str]) -> s
         for name, shape in operation.input.members.items()
         if name in operation.input.required_members
     }
-    members |= {name: value for name, value in about.items() if name in members}
+    members |= {name: value for name, value in about.items() if name in operation.input.members}
     request = RequestFactory().post(
         "/",
         json.dumps(members),
@@ -485,14 +486,19 @@ def revoked(arena: Arena, work: Work, size: Size) -> Result:
             wrong += 1
             examples.append(f"{case.kind} {case.moment}: {row.status} {row.status_message[:80]}")
     requests, asked = _sessions(int(size["sessions"]))
+    registered, refused = _registrations(int(size["registrations"]), size["seconds"] / 4)
     lost = Counter(case.moment for case in cases if case.lost_at)
     return Result(
-        faults={**{f"lost_while_{moment.replace(' ', '_')}": lost[moment] for moment in MOMENTS}, "sessions": asked},
+        faults={
+            **{f"lost_while_{moment.replace(' ', '_')}": lost[moment] for moment in MOMENTS},
+            "sessions": asked,
+            "registrations_ended": registered + refused,
+        },
         harm={
             "begun_without_right": begun,
             "wrong_ends": wrong,
             "requests_without_right": requests,
-            "registered_without_right": _registrations(int(size["registrations"]), size["seconds"] / 4),
+            "registered_without_right": registered,
             "stuck": left,
         },
         figures={"examples": examples[:8]},
@@ -531,8 +537,8 @@ def _sessions(count: int) -> tuple[int, int]:
     return answered, asked
 
 
-def _registrations(count: int, seconds: float) -> int:
-    """Versions that were registered after whoever sent them was no admin any more."""
+def _registrations(count: int, seconds: float) -> tuple[int, int]:
+    """Versions that were registered after whoever sent them was no admin any more; and how many were refused."""
     from portal.actions import registrations
     from portal.models import AuditEvent, TemplateVersion, User
     from tests.factories import rows
@@ -552,7 +558,7 @@ def _registrations(count: int, seconds: float) -> int:
     for version in TemplateVersion.objects.filter(pk__in=sent):
         done = AuditEvent.objects.filter(action="template_version.registered", target=version.arn).first()
         late += done is not None and done.at.timestamp() > sent[version.pk]
-    return late
+    return late, TemplateVersion.objects.filter(pk__in=sent, status="REGISTRATION_FAILED").count()
 
 
 ROWS = [

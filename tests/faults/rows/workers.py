@@ -226,6 +226,7 @@ def crash(arena: Arena, work: Work, size: Size) -> Result:
                 "calls": len(arena.liar.entries),
                 "points": len(PASSED),
                 "runs": len(_lines(ledger)),
+                "why_runs_failed": _why(),
             },
         )
 
@@ -262,6 +263,16 @@ def _lines(ledger: Path) -> list[str]:
     return [path.name.partition(".")[0] for path in ledger.iterdir()]
 
 
+def _failed() -> Any:
+    from portal.models import Environment
+
+    return Environment.objects.filter(name__startswith="run-", deployed__isnull=True, latest__status="FAILED")
+
+
+def _why() -> list[str]:
+    return [f"{name}: {why}" for name, why in _failed().values_list("name", "latest__status_message")[:8]]
+
+
 def _runs(ledger: Path) -> dict[str, float]:
     """Commands that ran twice for one deployment, and deployments that are called a success without having run."""
     from portal.models import Environment
@@ -269,11 +280,10 @@ def _runs(ledger: Path) -> dict[str, float]:
     ran = Counter(_lines(ledger))
     named = Environment.objects.filter(name__startswith="run-")
     succeeded = set(named.filter(deployed__isnull=False).values_list("name", flat=True))
-    failed = named.filter(deployed__isnull=True, latest__status="FAILED").count()
     return {
         "runs_doubled": sum(count > 1 for count in ran.values()),
         "success_without_run": len(succeeded - set(ran)),
-        "runs_failed": failed,
+        "runs_failed": _failed().count(),
     }
 
 
