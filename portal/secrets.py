@@ -9,6 +9,7 @@ import base64
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 VERSION = "v2"
 NONCE_BYTES = 12
+TOKEN = rf"{VERSION}\.[0-9a-f]{{8}}\.[A-Za-z0-9_-]{{80}}\."  # what every one begins with
 UNREADABLE = "a stored secret was written with a key that is not in ENCRYPTION_KEYS, or was moved from its place"
 
 
@@ -82,6 +84,14 @@ def _keys() -> dict[str, _Key]:
 def newest() -> str:
     """What tokens begin with that the newest key wrote."""
     return f"{VERSION}.{next(iter(_keys()))}."
+
+
+_begins = re.compile(TOKEN).match
+
+
+def is_token(value: Any) -> bool:
+    """Whether this is what ``encrypt`` gives. Nobody types such a thing but on purpose."""
+    return isinstance(value, str) and value.startswith(VERSION) and _begins(value) is not None
 
 
 def _seal(cipher: AESGCM, data: bytes, associated: bytes) -> str:

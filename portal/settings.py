@@ -57,6 +57,7 @@ if not SECRET_KEY:
         )
     SECRET_KEY = "not-secret-only-for-tests-and-tools-" + "x" * 32
     ENCRYPTION_KEYS = ENCRYPTION_KEYS or ["x" * 43 + "="]
+SEAL_INPUTS = env_flag("SEAL_INPUTS", True)  # false while processes of a version serve that cannot read them
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS", "")  # older ones, whose sessions go on
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 PORT = int(env_number("PORT", 8000))

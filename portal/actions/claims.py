@@ -15,6 +15,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from portal.models.due import DueWork
+from portal.models.fields import at_rest
 
 Row = TypeVar("Row", bound=DueWork)
 
@@ -65,7 +66,7 @@ def renew(row: DueWork) -> bool:
 
 def record(row: DueWork, **fields: Any) -> None:
     """Write while the fence is ours. Raises LostClaim, and writes nothing, when it is not."""
-    written = type(row)._default_manager.filter(pk=row.pk, fence=row.fence).update(**fields)
+    written = type(row)._default_manager.filter(pk=row.pk, fence=row.fence).update(**at_rest(row, **fields))
     if not written:
         raise LostClaim(f"{row._meta.label} {row.pk}: fence {row.fence} is stale")
     for name, value in fields.items():

@@ -13,6 +13,7 @@ from portal.actions.tags import checked
 from portal.enums import DeploymentKind, DeploymentUpdateType, ServiceStatus
 from portal.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from portal.models import Environment, Service, ServiceChange, ServiceInstance, TemplateVersion, User
+from portal.models.fields import at_rest
 from portal.queries import templates as template_queries
 from portal.queries.rights import require_change
 from provisioning.problems import Problem, pointer
@@ -239,7 +240,7 @@ def update(
         )
         if client_token:
             rows.filter(pk=locked.pk).update(last_client_token=client_token)
-        Service.objects.filter(pk=service.pk).update(spec=merged, last_modified_at=Now())
+        Service.objects.filter(pk=service.pk).update(**at_rest(service, spec=merged), last_modified_at=Now())
         audit.record(by=by, action="service_instance.update", target=locked.arn, version=version.number)
         edits.resume(by=by, target=locked)
     return locked

@@ -10,6 +10,7 @@ from portal.actions.starting import require_not_going, start
 from portal.enums import DeploymentKind, DeploymentUpdateType
 from portal.errors import Invalid, NotFound
 from portal.models import Service, ServicePipeline, User
+from portal.models.fields import at_rest
 from portal.queries.rights import require_change
 from provisioning.problems import Problem
 from provisioning.spec import Spec, dump_spec
@@ -57,7 +58,7 @@ def update(
             inputs=inputs,
         )
         edits.resume(by=by, target=pipeline)
-        Service.objects.filter(pk=locked.pk).update(spec=merged, last_modified_at=Now())
+        Service.objects.filter(pk=locked.pk).update(**at_rest(locked, spec=merged), last_modified_at=Now())
         audit.record(by=by, action="service_pipeline.update", target=pipeline.arn, version=version.number)
     return pipeline
 

@@ -19,6 +19,7 @@ from portal.actions.starting import start, start_removal
 from portal.enums import DeploymentKind, DeploymentStatus, ServiceStatus
 from portal.errors import Conflict, Forbidden, PortalError
 from portal.models import Service, ServiceChange, ServiceInstance, ServicePipeline, User
+from portal.models.fields import at_rest
 from portal.queries.rights import may_change, whom_to_ask
 from provisioning.engines.base import Outcome
 from provisioning.spec import dump_spec
@@ -117,7 +118,7 @@ def _instances(change: ServiceChange) -> None:
         _fail_pipeline(change, names)
         return _end(change, ServiceStatus.CREATE_FAILED, f"Instances failed to deploy: {', '.join(names)}.")
     Service.objects.filter(pk=change.service_id).update(
-        spec=_undone(change),
+        **at_rest(change.service, spec=_undone(change)),
         status=ServiceStatus.UPDATE_FAILED_CLEANUP_IN_PROGRESS,
         status_message=f"New instances failed to deploy: {', '.join(names)}. All new instances are removed again.",
     )
@@ -126,7 +127,7 @@ def _instances(change: ServiceChange) -> None:
 
 def _undone(change: ServiceChange) -> str:
     """The service's spec without what the edit changed; updates of kept instances stay, which ran meanwhile."""
-    now = specs.stored(Service.objects.values_list("spec", flat=True).get(pk=change.service_id), "service")
+    now = specs.stored(Service.objects.only("arn", "spec").get(pk=change.service_id).spec, "service")
     before = specs.stored(change.previous_spec, "service")
     kept = {entry.name: entry for entry in now.instances if entry.name not in change.adds}
     undone = replace(before, instances=tuple(kept.get(entry.name, entry) for entry in before.instances))

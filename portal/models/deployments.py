@@ -16,6 +16,7 @@ from portal.enums import (
 )
 from portal.models.bundles import Bundle
 from portal.models.due import DueWork
+from portal.models.fields import SealedJSONField, SealedTextField
 from portal.models.templates import TemplateVersion
 
 
@@ -54,13 +55,13 @@ class Deployment(DueWork):
         TemplateVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="deployments"
     )
     bundle = models.ForeignKey(Bundle, null=True, blank=True, on_delete=models.PROTECT, related_name="deployments")
-    spec = models.TextField(blank=True)
+    spec = SealedTextField(blank=True)
     template_file = models.TextField(blank=True, default="", db_default="")  # a component's own; others have a bundle
-    inputs = models.JSONField(default=dict, blank=True)  # the target's own effective inputs, defaults merged in
-    context = models.JSONField(default=dict, blank=True)  # every namespace that the template was rendered with
-    rendered = models.JSONField(default=dict, blank=True)  # {path: text}
-    initial_state = models.JSONField(default=dict, blank=True)
-    target_state = models.JSONField(default=dict, blank=True)
+    inputs = SealedJSONField(default=dict, blank=True)  # the target's own effective inputs, defaults merged in
+    context = SealedJSONField(default=dict, blank=True)  # every namespace that the template was rendered with
+    rendered = SealedJSONField(default=dict, blank=True)  # {path: text}
+    initial_state = SealedJSONField(default=dict, blank=True)
+    target_state = SealedJSONField(default=dict, blank=True)
     succeeded_before = models.UUIDField(null=True, blank=True)  # the target's last success when this one started
 
     engine = models.CharField(max_length=20, blank=True)
@@ -72,7 +73,7 @@ class Deployment(DueWork):
     identifier = models.CharField(max_length=300, blank=True)  # the stack's ARN, once known
     allow_replace_empty = models.BooleanField(default=False)
     intent_at = models.DateTimeField(null=True, blank=True)  # committed before the first call that changes anything
-    handle = models.TextField(blank=True)  # the engine's own; opaque here
+    handle = SealedTextField(blank=True)  # the engine's own; opaque here, and may hold what a provider said
     # What was reported to us about it by NotifyResourceDeploymentStatusChange.
     notified_at = models.DateTimeField(null=True, blank=True)
     notified_status = models.CharField(max_length=20, blank=True, default="", db_default="")
@@ -199,7 +200,7 @@ class Deployable(models.Model):
     version = models.ForeignKey(
         TemplateVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="%(class)ss"
     )
-    spec = models.TextField(blank=True)
+    spec = SealedTextField(blank=True, bound_to=("arn",))
     latest = models.ForeignKey(Deployment, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     deployed = models.ForeignKey(Deployment, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

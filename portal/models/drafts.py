@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from portal.models.fields import SealedTextField
 from portal.models.templates import Template, TemplateVersion
 
 
@@ -16,7 +17,7 @@ class Draft(models.Model):
     template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="+")
     version = models.ForeignKey(TemplateVersion, on_delete=models.CASCADE, related_name="+")
     details = models.JSONField(default=dict, blank=True)  # name, description, team, roles, repository
-    spec = models.TextField(blank=True)  # YAML
+    spec = SealedTextField(blank=True)  # YAML
     result_arn = models.CharField(max_length=400, blank=True)  # what submitting it made
     created_at = models.DateTimeField(auto_now_add=True)
     saved_at = models.DateTimeField(auto_now=True)

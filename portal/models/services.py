@@ -10,6 +10,7 @@ from portal.enums import SERVICE_BUSY, ServiceStatus, TextChoices
 from portal.models.deployments import Deployable
 from portal.models.due import DueWork
 from portal.models.environments import Environment
+from portal.models.fields import SealedTextField
 from portal.models.people import Team
 from portal.models.templates import Template, TemplateVersion
 
@@ -22,7 +23,7 @@ class Service(models.Model):
     description = models.CharField(max_length=500, blank=True)
     template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="services")
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="services")
-    spec = models.TextField(blank=True)  # up to date and fit to be submitted again
+    spec = SealedTextField(blank=True, bound_to=("arn",))  # up to date and fit to be submitted again
     status = models.CharField(max_length=40, choices=ServiceStatus.choices, default=ServiceStatus.CREATE_IN_PROGRESS)
     status_message = models.TextField(blank=True)
     branch_name = models.CharField(max_length=200, blank=True)
@@ -109,8 +110,8 @@ class ServiceChange(DueWork):
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="changes")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     phase = models.CharField(max_length=20, choices=Phase.choices, default=Phase.INSTANCES)
-    spec = models.TextField(blank=True)
-    previous_spec = models.TextField(blank=True)
+    spec = SealedTextField(blank=True)
+    previous_spec = SealedTextField(blank=True)
     version = models.ForeignKey(TemplateVersion, null=True, on_delete=models.SET_NULL, related_name="+")
     adds = models.JSONField(default=list, blank=True)  # names of instances to create
     removes = models.JSONField(default=list, blank=True)  # names of instances to delete

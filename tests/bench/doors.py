@@ -46,7 +46,8 @@ class Doors:
 
     @cached_property
     def limit(self) -> int:
-        return self._serving("tests.bench.wire_limit:application", self._with_database(), "/")
+        environment = self._with_database() | {"ENCRYPTION_KEYS": self.environment["ENCRYPTION_KEYS"]}
+        return self._serving("tests.bench.wire_limit:application", environment, "/")
 
     @cached_property
     def moto(self) -> int:

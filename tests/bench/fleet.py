@@ -15,6 +15,7 @@ from tests.aws import ROOT
 ACCOUNT = "123456789012"
 ENVIRONMENTS = 100
 PER_SERVICE = 10  # instances
+BATCH = 10_000
 ENVIRONMENT, SERVICE = "'environment-' || lpad(({})::text, 3, '0')", "'service-' || lpad(({})::text, 6, '0')"  # in SQL
 SPEC = "proton: ServiceSpec\npipeline: {}\ninstances:\n  - name: instance-0\n    environment: environment-000\n" + (
     "    spec: {image: 'registry/app:1', port: 8080, cpu: 256, memory: 512, copies: 2}\n"
@@ -45,6 +46,7 @@ def copies(row: Any, first: int, last: int, **values: str) -> None:
     """Copies of ``row``, one for each number g from ``first`` to ``last`` - 1; ``values`` are SQL, the key is new."""
     from django.db import connection
 
+    values = {"spec": "''"} | values  # a token is of its row alone
     columns = [field.column for field in row._meta.concrete_fields if field.column in values or not field.primary_key]
     selected = ", ".join(values.get(column, f'p."{column}"') for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
@@ -54,6 +56,27 @@ def copies(row: Any, first: int, last: int, **values: str) -> None:
             f"FROM {row._meta.db_table} p, generate_series(%s, %s) g WHERE p.{row._meta.pk.column} = %s",
             [first, last - 1, row.pk],
         )
+    give_specs(row)
+
+
+def give_specs(row: Any) -> None:
+    """Copies of ``row`` get its spec, each sealed for itself."""
+    from django.db import connection
+
+    from portal.secrets import Place
+
+    table, spec = row._meta.db_table, row._meta.get_field("spec")
+    key = row._meta.pk if spec.bound_to == ("pk",) else row._meta.get_field(*spec.bound_to)
+    kind = "uuid" if key is row._meta.pk else "text"
+    found = list(type(row).objects.filter(spec="").values_list(key.name, flat=True))
+    with connection.cursor() as cursor:
+        for batch in (found[start : start + BATCH] for start in range(0, len(found), BATCH)):
+            tokens = [spec.seal(row.spec, Place(table, "spec", str(one))).value for one in batch]
+            cursor.execute(
+                f"UPDATE {table} t SET spec = v.spec FROM unnest(%s::{kind}[], %s::text[]) AS v (key, spec) "
+                f"WHERE t.{key.column} = v.key",
+                [batch, tokens],
+            )
 
 
 def prototypes() -> dict[str, str]:

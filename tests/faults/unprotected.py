@@ -52,9 +52,10 @@ def _lease() -> None:
 def _fence() -> None:
     """Whatever a worker found is written, however late."""
     from portal.actions import claims
+    from portal.models.fields import at_rest
 
     def record(row: Any, **fields: Any) -> None:
-        type(row).objects.filter(pk=row.pk).update(**fields)
+        type(row).objects.filter(pk=row.pk).update(**at_rest(row, **fields))
 
     claims.record = record
 

@@ -8,8 +8,9 @@ from portal.actions import key_rotation
 
 class Command(BaseCommand):
     help = (
-        "Encrypt every stored secret with the first of ENCRYPTION_KEYS. May be killed and run again, and run while the "
-        "portal serves. The exit code is 1 when secrets are left."
+        "Encrypt every stored secret with the first of ENCRYPTION_KEYS, and inputs that stand plain (with "
+        "SEAL_INPUTS=false: decrypt inputs). May be killed and run again, and run while the portal serves. The exit "
+        "code is 1 when secrets are left."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

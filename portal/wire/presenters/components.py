@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from portal.models import Component
+from portal.models.fields import opened
 from portal.wire.presenters.attempts import progress
 
 
@@ -24,6 +26,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def component(row: Mapping[str, Any]) -> dict[str, Any]:
     """``row`` is a whole one."""
+    row = opened(Component, row, "spec")
     return {
         **summary(row),
         "description": row["description"] or None,

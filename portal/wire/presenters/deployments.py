@@ -5,6 +5,8 @@ from typing import Any
 
 from portal import arns
 from portal.enums import DeploymentTargetType
+from portal.models import Deployment
+from portal.models.fields import opened
 
 UNION = {
     DeploymentTargetType.ENVIRONMENT: "environment",
@@ -37,6 +39,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def deployment(row: Mapping[str, Any]) -> dict[str, Any]:
     """``row`` is a whole one."""
+    row = opened(Deployment, row, "initial_state", "target_state")
     return {
         **summary(row),
         "deploymentStatusMessage": row["status_message"] or None,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from portal.models import Environment
+from portal.models.fields import opened
 from portal.wire.presenters.attempts import attempts
 from portal.wire.presenters.repositories import branch
 
@@ -25,6 +27,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def environment(row: Mapping[str, Any]) -> dict[str, Any]:
     """``row`` is a whole one."""
+    row = opened(Environment, row, "spec")
     return {
         **summary(row),
         "codebuildRoleArn": row["codebuild_role_arn"] or None,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from portal.models import ServiceInstance
+from portal.models.fields import opened
 from portal.wire.presenters.attempts import attempts
 
 
@@ -20,6 +22,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def instance(row: Mapping[str, Any]) -> dict[str, Any]:
     """``row`` is a whole one."""
+    row = opened(ServiceInstance, row, "spec")
     return {
         **summary(row),
         "spec": row["spec"] or None,

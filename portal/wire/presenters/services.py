@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from portal.models import Service, ServicePipeline
+from portal.models.fields import opened
 from portal.wire.presenters.attempts import attempts
 
 PIPELINE = "pipeline_"
@@ -23,6 +25,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def service(row: Mapping[str, Any]) -> dict[str, Any]:
     """``row`` is a whole one."""
+    row = opened(Service, row, "spec")
     return {
         **summary(row),
         "spec": row["spec"],
@@ -42,6 +45,6 @@ def pipeline(row: Mapping[str, Any]) -> dict[str, Any] | None:
         **attempts(own),
         "arn": own["arn"],
         "createdAt": own["created_at"],
-        "spec": own["spec"] or None,
+        "spec": opened(ServicePipeline, own, "spec")["spec"] or None,
         "templateName": row["template_name"],
     }

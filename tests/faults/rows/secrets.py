@@ -54,11 +54,6 @@ Outputs:
   Revision:
     Value: '{{ I.revision }}'
 """
-# What is deployed holds its inputs: these columns are read by whoever renders, and shown without secrets.
-HOMES = {
-    ("Deployment", name) for name in ("spec", "inputs", "context", "rendered", "initial_state", "target_state")
-} | {("Environment", "spec"), ("Service", "spec"), ("ServiceInstance", "spec"), ("ServicePipeline", "spec")}
-HOMES |= {("ServiceChange", "spec"), ("ServiceChange", "previous_spec")}
 UNDOING = ("delete", "discard", "cancel", "revoke", "reject", "detach", "unlink", "merge", "close", "reset", "off")
 NAMES = ("token", "phrase", "password", "key")
 
@@ -108,7 +103,8 @@ def leak(arena: Arena, work: Work, size: Size) -> Result:
             "columns": hunt.columns,
             "log_kilobytes": round(arena.log.stat().st_size / 1024 + len(hunt.log.getvalue()) / 1024),
             "broker_commands": hunt.commands,
-            "found_where_it_belongs": hunt.at_home,
+            "sealed_values": hunt.sealed,
+            "told_to_whom_they_belong": hunt.at_home,
             "messages_with_something_hidden": DeploymentEvent.objects.filter(message__contains=HIDDEN).count(),
         },
         harm={"leaks": len(hunt.found), "not_covered": len(world.uncovered), "broken": hunt.broken, "stuck": left},
@@ -126,10 +122,10 @@ class _Hunt:
     def __init__(self, arena: Arena):
         self.arena = arena
         self.planted: dict[str, str] = {}
-        self.inputs: set[str] = set()  # secrets that have homes
+        self.inputs: set[str] = set()  # secrets that are told to whoever may change them
         self.needles: dict[str, str] = {}  # way of writing it: name
         self.found: set[tuple[str, str]] = set()
-        self.replies = self.columns = self.commands = self.broken = self.at_home = 0
+        self.replies = self.columns = self.commands = self.broken = self.at_home = self.sealed = 0
         self.log = io.StringIO()
         self._stopping = threading.Event()
 
@@ -153,19 +149,23 @@ class _Hunt:
                     self.found.add((place, name))
 
     def look_into_tables(self) -> None:
-        """Every column of every model that can hold text."""
+        """Every column of every model that can hold text, as it stands in the database."""
         from django.apps import apps
-        from django.db import models
+        from django.db import connection, models
+
+        from portal.secrets import is_token
 
         textual = (models.CharField, models.TextField, models.JSONField, models.BinaryField)
         for model in apps.get_models():
-            columns = [field.name for field in model._meta.concrete_fields if isinstance(field, textual)]
+            columns = [field.column for field in model._meta.concrete_fields if isinstance(field, textual)]
             self.columns += len(columns)
-            for row in model._base_manager.values(*columns) if columns else ():
-                for column, value in row.items():
-                    text = bytes(value).decode("latin-1") if isinstance(value, bytes | memoryview) else str(value)
-                    label = f"{model.__name__}.{column}"
-                    self.look_into(label, text, home=(model.__name__, column) in HOMES)
+            with connection.cursor() as cursor:
+                for column in columns:
+                    cursor.execute(f'SELECT "{column}" FROM "{model._meta.db_table}"')
+                    for (value,) in cursor.fetchall():
+                        text = bytes(value).decode("latin-1") if isinstance(value, bytes | memoryview) else str(value)
+                        self.look_into(f"{model.__name__}.{column}", text)
+                        self.sealed += is_token(text.strip('"'))
 
     def __enter__(self) -> "_Hunt":
         handler = logging.StreamHandler(self.log)
