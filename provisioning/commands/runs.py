@@ -29,8 +29,9 @@ class Look:
     result: Result | None = None
 
 
-def start(folder: Path, request: Request) -> None:
-    """Start the run of this folder, unless it was started before. Returns before it has ended."""
+def start(folder: Path, request: Request) -> bool:
+    """Start the run of this folder, unless it was started before. Returns before it has ended: whether it was started,
+    as far as anybody can tell by now."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "supervisor.log").open("ab") as said:
         subprocess.run(
@@ -46,6 +47,7 @@ def start(folder: Path, request: Request) -> None:
     until = time.monotonic() + START_SECONDS
     while not (folder / "started").exists() and time.monotonic() < until:
         time.sleep(0.01)
+    return (folder / "started").exists()
 
 
 def look(folder: Path) -> Look:

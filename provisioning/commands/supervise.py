@@ -78,6 +78,11 @@ class Log:
 
 
 def main(folder: Path, text: str) -> None:
+    """``text`` may be cut off, when whoever asked for the run was killed while asking: then nothing is started."""
+    try:
+        request = Request.load(text)
+    except ValueError:
+        return
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -86,7 +91,6 @@ def main(folder: Path, text: str) -> None:
     except (BlockingIOError, FileExistsError):
         return
     (folder / "pid").write_text(str(os.getpid()))
-    request = Request.load(text)
     began = time.monotonic()
     log = Log(folder / "log", request.secrets, request.limits.output)
     code, reason, outputs = 125, "", ""

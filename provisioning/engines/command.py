@@ -19,7 +19,17 @@ from provisioning.commands.plan import CommandPlan, outputs_of, plan_of
 from provisioning.commands.request import Callback, Limits, Request, Result
 from provisioning.commands.sandbox import NoSandbox, find_bwrap
 from provisioning.commands.supervise import STOPPED
-from provisioning.engines.base import Event, Intent, Job, Outcome, Plan, PlannedChange, Progress, Unclear
+from provisioning.engines.base import (
+    EngineUnavailable,
+    Event,
+    Intent,
+    Job,
+    Outcome,
+    Plan,
+    PlannedChange,
+    Progress,
+    Unclear,
+)
 from provisioning.engines.handle import BaseHandle
 
 DEFAULT_LIMITS = Limits()
@@ -106,7 +116,7 @@ class CommandEngine:
             around = self._surroundings(job, plan)
         except CannotStart as trouble:
             return Outcome("failed", str(trouble), next_action="retry")
-        runs.start(
+        started = runs.start(
             self._place(job, job.intent),
             Request(
                 commands=plan.commands,
@@ -120,6 +130,8 @@ class CommandEngine:
                 sandbox=self._sandbox,
             ),
         )
+        if not started:
+            raise EngineUnavailable("This machine is too busy to start the commands.")
         return Progress(
             state.but(since=self._clock(), started=True).dump(), "The commands were started", FIRST_LOOK_SECONDS
         )

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ import pytest
 
 from provisioning.commands import runs
 from provisioning.commands.request import Request
+from tests.aws import ROOT
 from tests.commands.running import QUICK, finish, wait
 
 pytestmark = pytest.mark.bubblewrap
@@ -59,6 +62,18 @@ def test_a_run_is_started_once_however_many_ask(tmp_path):
 
 def test_a_run_that_was_never_started_is_absent(tmp_path):
     assert runs.look(tmp_path / "run").state == "absent"
+
+
+def test_a_request_that_was_cut_off_starts_nothing_and_can_be_made_again(tmp_path):
+    folder, request = tmp_path / "run", Request(("echo once",), {}, limits=QUICK)
+    folder.mkdir()
+    for text in ("", request.dump()[:-20]):
+        command = [sys.executable, "-m", "provisioning.commands.supervise", str(folder)]
+        assert subprocess.run(command, input=text, text=True, cwd=ROOT, timeout=30).returncode == 0
+    time.sleep(0.5)
+    assert runs.look(folder).state == "absent"
+    assert runs.start(folder, request)
+    assert wait(folder)[0].code == 0
 
 
 def test_a_run_whose_supervisor_was_killed_is_lost_and_so_are_its_processes(tmp_path):
