@@ -44,11 +44,11 @@ def archives(bench: Bench, size: Size) -> Result:
     for name, data in corpus.items():
         for door, call in read(data, target).items():
             found = tried(call, seconds=10, directory=target)
-            slowest, largest = max(slowest, found.cpu), max(largest, found.peak)
+            slowest, largest = max(slowest, found.cpu), max(largest, found.grown)
             if found.answer != "refused":
                 accepted.append(f"{name} ({door}): {found.answer or found.error}")
-            if found.cpu > MOST_SECONDS or found.peak > MOST_MB or found.error == "killed":
-                unbounded.append(f"{name}: {found.seconds:.1f} s, {found.peak:.0f} MB")
+            if found.cpu > MOST_SECONDS or found.grown > MOST_MB or found.error == "killed":
+                unbounded.append(f"{name}: {found.seconds:.1f} s, {found.grown:.0f} MB")
             if found.writes or _snapshot(bench.directory) != before:
                 written.append(f"{name}: {found.writes} writes")
             escaped += _snapshot(outside) != aside
@@ -67,7 +67,7 @@ def archives(bench: Bench, size: Size) -> Result:
         },
         figures={
             "slowest_seconds": round(slowest, 2),
-            "largest_mb": round(largest),
+            "largest_growth_mb": round(largest),
             "examples": [*accepted[:5], *written[:5], *unbounded[:5], *damaged.get("examples", [])],
         },
     )
