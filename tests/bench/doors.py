@@ -9,8 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cryptography.fernet import Fernet
-
 from tests.aws import free_port
 from tests.bench import driving, fleet, servers
 from tests.bench.measuring import QUICK, Effort
@@ -30,7 +28,6 @@ class Doors:
         self.postgres = place.open.enter_context(closing(Postgres(durable=effort != QUICK)))
         self.environment = portal_environment(place.folder / "wire", self.postgres.url()) | {
             "WIRE_RATE": "0",
-            "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "LOG_LEVEL": "INFO",  # as in production: a line for each request
         }
         self.key = driving.Caller(**fleet.grow(self.environment, 0, self.instances))

@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
+
 from tests.aws import ROOT
 
 
@@ -61,6 +63,7 @@ def portal_environment(folder: Path, database: str) -> dict[str, str]:
         "BROKER_URL": "redis://127.0.0.1:9/0",
         "LOG_LEVEL": "WARNING",
         "SECRET_KEY": "only-for-this-run-of-a-portal-that-answers-nobody-but-the-bench",
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
     }
 
 

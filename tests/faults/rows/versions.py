@@ -99,12 +99,8 @@ ROWS = [
         small={"each": 2, "mixed": 0.3, "seconds": 60},
         full={"each": 60, "mixed": 5.0, "seconds": 300},
         patience=8,
-        arena={
-            "lease": 1.5,
-            "database": {},
-            "code": older_code,
-            "settings": {"SEAL_INPUTS": "false"},
-        },  # it reads plain rows only
+        # older code reads plain rows only
+        arena={"lease": 1.5, "database": {}, "code": older_code, "settings": {"SEAL_INPUTS": "false"}},
         needs=no_older_version,
     ),
 ]
