@@ -71,8 +71,10 @@ class Callers:
 
         from portal.models import Deployment
 
-        rows = Deployment.objects.values_list("target_arn", "target_created_at", "kind", "inputs")
-        found = Counter((arn, made, kind, str(sorted(inputs.items()))) for arn, made, kind, inputs in rows)
+        rows = Deployment.objects.only("target_arn", "target_created_at", "kind", "inputs")
+        found = Counter(
+            (row.target_arn, row.target_created_at, row.kind, str(sorted(row.inputs.items()))) for row in rows
+        )
         return sum(count > 1 for count in found.values())
 
     def _wait_for(self, name: str) -> None:

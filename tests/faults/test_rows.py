@@ -36,6 +36,7 @@ def end(process: "subprocess.Popen[str]") -> dict[str, Any]:
         out, errors = process.communicate(timeout=SECONDS)
     finally:
         process.terminate()
+        process.wait(30)
     assert out.strip(), errors[-3000:]
     return dict(json.loads(out.splitlines()[-1]))
 
@@ -59,8 +60,9 @@ def test_nothing_is_lost_doubled_or_stuck_and_the_control_fails(number: int):
     try:
         figures = [untimed(end(protected)), end(control)]
     finally:
-        protected.terminate()
-        control.terminate()
+        for process in (protected, control):
+            process.terminate()
+            process.wait(30)
     for _ in range(TRIES_OF_A_CONTROL - 1):
         if failures(figures[1]):
             figures[1] = end(begin(str(number), "--control"))

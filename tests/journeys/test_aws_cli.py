@@ -73,7 +73,7 @@ Resources:
 SCRIPT = r"""
 set -eu
 . "$ENV_FILE"
-aws proton create-environment-template --name cli-topics --display-name "Network" --description "A topic" > /dev/null
+aws proton create-environment-template --name cli-topics --display-name "Topics" --description "A topic" > /dev/null
 aws s3 cp --only-show-errors network.tar.gz s3://proton-templates-bucket/network.tar.gz
 aws proton create-environment-template-version --template-name cli-topics --source '{
     "s3": {

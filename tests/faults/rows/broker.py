@@ -87,8 +87,8 @@ def restart(arena: Arena, work: Work, size: Size) -> Result:
     """The broker dies with all that it knew, and comes back; the network to it is as bad as it can be meanwhile."""
     network = arena.network
     assert network is not None
-    late, trickle = (network.fault(kind, share=0.1, seconds=0.05) for kind in ("late", "trickle"))
-    reset = network.fault("reset", share=0.1)
+    late, trickle = (network.fault(kind, share=0.2, seconds=0.05) for kind in ("late", "trickle"))
+    reset = network.fault("reset", share=0.2)
     cut = refused = 0
 
     def die_and_return() -> None:
@@ -116,7 +116,7 @@ def restart(arena: Arena, work: Work, size: Size) -> Result:
         faults={
             "restarts": done,
             "refused": refused,
-            **{fault.kind: fault.hits for fault in (reset, late, trickle)},
+            "disturbed": sum(fault.hits for fault in (reset, late, trickle)),
         },
         harm={**harm(arena, work), "stalled": int(stall > 30)},
         figures={"longest_stall_seconds": round(stall, 2), "cut": cut},
