@@ -35,3 +35,24 @@ function place(request) {
 }
 
 document.addEventListener("htmx:afterSettle", (event) => place(event.detail.requestConfig)?.focus());
+
+// Pressing a button takes the focus from a field, whose check may swap in a message and move the button away before it
+// is let go: then the press would do nothing. So the check waits until then, and is not asked when the form is sent.
+let pressed = false;
+let waiting = [];
+
+function letGo() {
+  pressed = false;
+  setTimeout(() => {
+    for (const ask of waiting.splice(0)) if (!document.querySelector(".btn-loading")) ask();
+  });
+}
+
+document.addEventListener("pointerdown", () => { pressed = true; }, true);
+document.addEventListener("pointerup", letGo, true);
+document.addEventListener("pointercancel", letGo, true);
+document.addEventListener("htmx:confirm", (event) => {
+  if (!pressed || !event.detail.elt.id.endsWith("-field")) return;
+  event.preventDefault();
+  waiting.push(() => event.detail.issueRequest(true));
+});

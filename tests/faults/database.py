@@ -49,6 +49,14 @@ class Database:
     def runs(self) -> bool:
         return self.server.process is not None and self.server.process.poll() is None
 
+    def answers(self) -> bool:
+        """Whether it takes connections: after a crash it first reads its log again."""
+        try:
+            self.server.sql("SELECT 1")
+        except RuntimeError:
+            return False
+        return True
+
     def crash(self) -> None:
         """Every process of it ends at once, and nothing is written any more."""
         self.server.stop(signal.SIGQUIT)

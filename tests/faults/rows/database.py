@@ -154,6 +154,7 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
     stopping = threading.Event()
     windows: list[tuple[float, float]] = []
     crashes = piled_up = 0
+    filled: list[float] = []
     lifted: list[float] = []
 
     def fill() -> None:
@@ -181,7 +182,6 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
         nonlocal piled_up
         while len(windows) < size["times"] and not stopping.wait(size["pause"]):
             began = time.time()
-            until = began + size["full"]
             if len(windows) % 2 == 0:
                 database.stopped.touch()
                 write_on()
@@ -189,6 +189,8 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
                 fill()
                 write_on()
             fill()
+            filled.append(time.time())
+            until = filled[-1] + size["full"]
             asking = threading.Thread(target=callers.create, args=(f"full-{len(windows)}",), daemon=True)
             asking.start()
             while time.time() < until:  # also what somebody else gives back
@@ -206,6 +208,9 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
     callers.lives(int(size["environments"]), updates=int(size["updates"]), pause=size["pause"] / 3)
     threads[1].join(size["seconds"] / 3)
     callers.settle()
+    wanted = time.monotonic() + 4 * RECOVERY
+    while not database.answers() and time.monotonic() < wanted:
+        time.sleep(0.1)
     wanted = time.monotonic() + RECOVERY
     while lifted and time.monotonic() < wanted and watch.good("/healthz/ready")[-1:] <= [(lifted[-1], 0.0)]:
         time.sleep(0.1)
@@ -217,7 +222,7 @@ def full(arena: Arena, work: Work, size: Size) -> Result:
         thread.join(30)
     red = watch.bad("/healthz/ready")
     green = watch.good("/healthz/ready")
-    settled = [(start + GRACE + 1, end - RECOVERY - GRACE - 0.3) for start, end in windows]  # full for a second
+    settled = [(start + 1, end - 0.3) for start, end in zip(filled, lifted, strict=False)]  # full for a second
     recoveries = [min((since - end for since, _ in green if since > end), default=999.0) for end in lifted]
     return Result(
         faults={
