@@ -128,6 +128,17 @@ def test_a_wrong_answer_is_said_when_its_field_is_left_and_gone_when_it_is_mende
     review(page)
 
 
+def test_a_button_that_is_pressed_slowly_does_what_it_says(page: Page) -> None:
+    """Meanwhile the field before it is checked, and what is said of it may move the button away."""
+    begin_environment(page, "vpc-ecs-environment", "house")
+    page.get_by_label("Address range").fill("10.0.0.0/8")
+    page.get_by_role("button", name="Continue to the review").hover()
+    page.mouse.down()
+    page.wait_for_timeout(1_000)
+    page.mouse.up()
+    expect(page.locator("[data-error-summary]")).to_contain_text("One thing is not right yet")
+
+
 def test_a_field_that_was_dragged_larger_is_checked_like_any_other(page: Page) -> None:
     begin_environment(page, "vpc-ecs-environment", "house")
     page.get_by_label("Idle timeout").evaluate("field => { field.style.width = '400px'; }")
