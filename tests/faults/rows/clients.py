@@ -68,12 +68,15 @@ def cancel(arena: Arena, work: Work, size: Size) -> Result:
 
 
 def crowd(arena: Arena, work: Work, size: Size) -> Result:
-    """Many people update one environment at the same moment: one of them does, and the others are told so."""
+    """Many people update one environment at the same moment: one of them does, and the others are told so.
+
+    Who comes when that one has ended already may be the next.
+    """
     from django.db import connection
 
     work.create("shared")
     work.wait(size["seconds"])
-    overlaps = refused_by_aws = 0
+    overlaps = refused_by_aws = at_once = 0
     accepted = []
     clients = int(size["clients"])
     for turn in range(int(size["rounds"])):
@@ -90,6 +93,7 @@ def crowd(arena: Arena, work: Work, size: Size) -> Result:
             taken = [entry for entry in pool.map(one, range(clients)) if entry]
         accepted.append(len(taken))
         work.wait(size["seconds"])
+        at_once += _at_once([entry.deployment for entry in taken])
     operations = sorted(arena.liar.operations, key=lambda operation: operation.started)
     overlaps = sum(after.started < before.ended for before, after in itertools.pairwise(operations) if before.ended)
     refused_by_aws = sum(entry.status >= 400 for entry in arena.liar.entries)
@@ -97,7 +101,8 @@ def crowd(arena: Arena, work: Work, size: Size) -> Result:
     return Result(
         faults={"clients": clients * int(size["rounds"]), "refused": sum(work.refused.values())},
         harm={
-            "more_than_one_accepted": sum(count != 1 for count in accepted),
+            "nobody_accepted": sum(count == 0 for count in accepted),
+            "accepted_while_one_ran": at_once,
             "overlaps": overlaps,
             "refused_by_aws": refused_by_aws,
             "lost": found["lost"],
@@ -105,6 +110,17 @@ def crowd(arena: Arena, work: Work, size: Size) -> Result:
             "stuck": found["stuck"],
         },
         figures={"accepted": accepted[:20], "refusals": work.refused},
+    )
+
+
+def _at_once(deployments: list[Any]) -> int:
+    """Those that were accepted before the one before had ended."""
+    from portal.models import Deployment
+
+    rows = Deployment.objects.filter(pk__in=deployments).order_by("created_at")
+    return sum(
+        before.completed_at is None or after.created_at < before.completed_at
+        for before, after in itertools.pairwise(rows)
     )
 
 
