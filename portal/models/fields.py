@@ -15,24 +15,29 @@ from portal.secrets import Place, place_of
 EMPTY: tuple[Any, ...] = ("", None, {}, [])  # hides nothing, and may be asked for in queries
 
 
-class SecretField(models.TextField):
-    """Holds a token of ``portal.secrets``, never the secret. Being of this class, ``rotate_keys`` looks after it.
+class _Bound(models.Field):
+    """Holds tokens of ``portal.secrets``. Being of this class, ``rotate_keys`` looks after it.
 
-    The token is bound to the row's primary key, or to the columns ``bound_to`` where that is not known beforehand.
+    A token is bound to the row's primary key, or to the columns ``bound_to`` where that is not known beforehand. To
+    migrations it is the field of Django's that it is made of.
     """
 
     def __init__(self, *args: Any, bound_to: tuple[str, ...] = ("pk",), **kwargs: Any):
         self.bound_to = bound_to
         super().__init__(*args, **kwargs)
 
-    if TYPE_CHECKING:  # what a type checker should know: a row's attribute is text
+    if TYPE_CHECKING:  # what a type checker should know: a row's attribute is what was put there
 
         def __get__(self, row: Any, owner: Any = None) -> Any: ...
-        def __set__(self, row: Any, value: str) -> None: ...
+        def __set__(self, row: Any, value: Any) -> None: ...
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, _, args, kwargs = super().deconstruct()
-        return name, "django.db.models.TextField", args, kwargs
+        return name, f"django.db.models.{self.get_internal_type()}", args, kwargs
+
+
+class SecretField(_Bound, models.TextField):
+    """A row's attribute is the token itself, never the secret."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +69,15 @@ class _Opening:
         row.__dict__[self.field.attname] = value
 
 
-class _Sealed(models.Field):
+class _Sealed(_Bound):
     """Encrypted where it stands, plain in Python: a row's attribute is read and written as ever.
 
-    The token is bound as that of a SecretField. Old rows hold plain values, which are read until ``rotate_keys`` seals
+    Old rows hold plain values, which are read until ``rotate_keys`` seals
     them. What knows no row cannot seal: ``update()`` takes what ``at_rest`` gives and refuses anything else, rows of
     ``values()`` are read with ``opened``, and nothing can be looked for in such a column.
     """
 
     descriptor_class = _Opening
-
-    def __init__(self, *args: Any, bound_to: tuple[str, ...] = ("pk",), **kwargs: Any):
-        self.bound_to = bound_to
-        super().__init__(*args, **kwargs)
-
-    if TYPE_CHECKING:
-
-        def __get__(self, row: Any, owner: Any = None) -> Any: ...
-        def __set__(self, row: Any, value: Any) -> None: ...
 
     def to_text(self, value: Any) -> str:
         return str(value)
@@ -124,17 +120,9 @@ class _Sealed(models.Field):
 class SealedTextField(_Sealed, models.TextField):
     """Text; to migrations and the database a TextField."""
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
-        name, _, args, kwargs = super().deconstruct()
-        return name, "django.db.models.TextField", args, kwargs
-
 
 class SealedJSONField(_Sealed, models.JSONField):
     """JSON; to migrations and the database a JSONField, whose token is a JSON string."""
-
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
-        name, _, args, kwargs = super().deconstruct()
-        return name, "django.db.models.JSONField", args, kwargs
 
     def to_text(self, value: Any) -> str:
         return json.dumps(value, separators=(",", ":"), cls=self.encoder)
@@ -179,7 +167,7 @@ def secret_columns() -> list[tuple[type[models.Model], str]]:
             (model, column.attname)
             for model in apps.get_models()
             for column in model._meta.concrete_fields
-            if isinstance(column, SecretField | _Sealed)
+            if isinstance(column, _Bound)
         ),
         key=lambda found: (found[0]._meta.db_table, found[1]),
     )

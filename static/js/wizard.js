@@ -39,7 +39,7 @@ document.addEventListener("htmx:afterSettle", (event) => place(event.detail.requ
 // Pressing a button takes the focus from a field, whose check may swap in a message and move the button away before it
 // is let go: then the press would do nothing. So the check waits until then, and is not asked when the form is sent.
 let pressed = false;
-let waiting = [];
+const waiting = [];
 
 function letGo() {
   pressed = false;
