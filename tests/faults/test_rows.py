@@ -1,7 +1,8 @@
 """Whatever is done to the product: nothing is lost, nothing is done twice, nothing stays stuck. Small counts.
 
 Each row runs beside its negative control, which must do harm: a row that cannot fail proves nothing. Harm by chance may
-take a control more than one try. How long things took is judged by ``make soak``, which has the machine to itself.
+take a control more than one try, and a fault by chance may take a row more than one; harm to the product is never tried
+again. How long things took is judged by ``make soak``, which has the machine to itself.
 """
 
 import json
@@ -16,7 +17,7 @@ from tests.faults.rows.base import failures
 from tests.faults.rows.table import ROWS
 
 SECONDS = 300
-TRIES_OF_A_CONTROL = 3
+TRIES = 3
 TIMES = {"recovered_too_late", "others_slowed"}
 
 
@@ -46,6 +47,10 @@ def untimed(figures: dict[str, Any]) -> dict[str, Any]:
     return {**figures, "harm": {name: value for name, value in harm.items() if name not in TIMES}}
 
 
+def harmed(figures: dict[str, Any]) -> bool:
+    return any(figures.get("harm", {}).values())
+
+
 SANDBOXED = (19, 40)
 
 
@@ -63,7 +68,9 @@ def test_nothing_is_lost_doubled_or_stuck_and_the_control_fails(number: int):
         for process in (protected, control):
             process.terminate()
             process.wait(30)
-    for _ in range(TRIES_OF_A_CONTROL - 1):
+    for _ in range(TRIES - 1):
+        if not harmed(figures[0]) and failures(figures[0]):
+            figures[0] = untimed(end(begin(str(number))))
         if failures(figures[1]):
             figures[1] = end(begin(str(number), "--control"))
     print(json.dumps(figures))

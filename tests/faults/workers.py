@@ -21,12 +21,16 @@ def main() -> None:
     import django
 
     django.setup()
-    from portal import engines, poller, tasks  # noqa: F401  imported once for all
+    import celery.bin.celery  # noqa: F401  imported once for all, as what follows
+    from django.core import checks
+
+    from portal import engines, poller, tasks  # noqa: F401
     from portal.actions import registrations, runs, service_changes  # noqa: F401
     from portal.celery import app
     from tests.faults import clocks, unprotected
 
     engines.sessions().own("cloudformation", "us-east-1")  # its model is read once for all
+    checks.run_checks()  # imports every page, as each worker does that begins
     app.finalize()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers that were killed
     started: list[int] = []
