@@ -1,7 +1,6 @@
 """What every test may ask for."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from django.db import connection
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import migrated
 from tests.aws import aws, aws_account  # noqa: F401  fixtures for every test
 from tests.checking_aws import checking_aws, open_aws  # noqa: F401
 from tests.commands.running import without_sandbox
@@ -40,15 +40,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """A test server's thread may still hold a connection when all is over; PostgreSQL drops no database in use."""
-    yield
-    if connection.vendor == "postgresql":
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+def django_db_keepdb() -> bool:
+    return True  # its tables are there already
+
+
+@pytest.fixture(scope="session")
+def migrated_database(django_test_environment, django_db_modify_db_settings, django_db_blocker) -> None:
+    with django_db_blocker.unblock():
+        migrated.prepare(connection.creation._get_test_db_name())
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(migrated_database, django_db_setup) -> None:
+    """Django finds the tables there and makes none."""
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def open_portal(directory: Path, *, simulation: dict[str, Any] | None = None, **
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     setup_test_environment()
-    from tests.faults.migrated import migrate
+    from tests.migrated import migrate
 
     migrate()
     if database:

@@ -187,7 +187,7 @@ class Arena:
         if connection.vendor == "postgresql" and self.database is None:  # of the run before
             with connection.cursor() as cursor:
                 cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        from tests.faults import migrated
+        from tests import migrated
 
         migrated.migrate()
 

@@ -337,7 +337,7 @@ def _rows() -> list[Row]:
             "kill -9 of workers in the middle of deployments, and a broker that forgets everything",
             kill,
             ("names", "lease", "poller"),
-            small={"environments": 100, "kills": 30, "flushes": 10, "seconds": 150},
+            small={"environments": 60, "kills": 20, "flushes": 6, "seconds": 150},
             full={"environments": 550, "kills": 200, "flushes": 50, "seconds": 900},
             patience=10,
             arena=options,
