@@ -70,7 +70,7 @@ test: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp tests/github/
 	@echo 'Again on PostgreSQL: the tests that use the database'
 	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest $(PYTEST_ARGS) $(DATABASE_TESTS)
 
-soak: .venv/dev.stamp .venv-aws/aws.stamp sandbox
+soak: .venv/dev.stamp .venv-aws/aws.stamp staticfiles/assets.stamp sandbox
 	@$(PYTHON) -m tests.faults.soak $(SOAK)
 
 bench: .venv/dev.stamp staticfiles/assets.stamp
