@@ -1,4 +1,4 @@
-"""What an update would change in a provisioning repository, before anybody asks for it."""
+"""What a deployment would change in a provisioning repository, before anybody asks for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,22 +26,20 @@ class Folder:
     error: str = ""
 
 
+def of_new(version: TemplateVersion, target: Target, context: Mapping[str, Any]) -> dict[str, str]:
+    """The files of something that is not there yet (``target`` is not saved), by their paths in its folder, without the
+    one that names the deployment. Asks no forge. Raises ProblemsFound."""
+    files = pull_request_jobs.terraform_files(_deployment(version, target, "create"), target, context)
+    return {path: text for path, text in sorted(files.items()) if not path.endswith(METADATA)}
+
+
 def of_update(version: TemplateVersion, target: Target, context: Mapping[str, Any]) -> Folder | None:
     """None where the target has no provisioning repository. The file that names the deployment is left out: it changes
     each time. Asks the forge, so never in a transaction. Raises ProblemsFound."""
     where = destinations.provisioning_repository(target)
     if where is None:
         return None
-    row = Deployment(
-        **who(target),
-        kind="update",
-        engine=pull_request_jobs.PULL_REQUEST,
-        version=version,
-        template_name=version.template.name,
-        template_major=version.major,
-        template_minor=version.minor,
-        delivery={"infrastructure": where},
-    )
+    row = _deployment(version, target, "update", delivery={"infrastructure": where})
     row.rendered = pull_request_jobs.terraform_files(row, target, context)
     job = Job(
         deployment=str(row.pk),
@@ -65,3 +63,17 @@ def of_update(version: TemplateVersion, target: Target, context: Mapping[str, An
         if not path.endswith(METADATA)
     }
     return Folder(repository.name, files)
+
+
+def _deployment(version: TemplateVersion, target: Target, kind: str, **more: Any) -> Deployment:
+    """The row that it would be. It is not saved."""
+    return Deployment(
+        **who(target),
+        kind=kind,
+        engine=pull_request_jobs.PULL_REQUEST,
+        version=version,
+        template_name=version.template.name,
+        template_major=version.major,
+        template_minor=version.minor,
+        **more,
+    )

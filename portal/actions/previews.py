@@ -7,12 +7,21 @@ from typing import Any
 
 from django.conf import settings
 
-from portal import engines
+from portal import arns, engines
 from portal.actions import contexts, folder_previews, places, rendering, specs, versions
 from portal.actions.folder_previews import Folder
 from portal.actions.targets import Target as Changed
 from portal.errors import Invalid
-from portal.models import Deployment, Environment, ServiceInstance, ServicePipeline, Template, TemplateVersion, User
+from portal.models import (
+    Deployment,
+    Environment,
+    Service,
+    ServiceInstance,
+    ServicePipeline,
+    Template,
+    TemplateVersion,
+    User,
+)
 from portal.queries import templates as template_queries
 from portal.queries.deployments import output_values
 from portal.queries.rights import may_change
@@ -45,6 +54,7 @@ class Preview:
     workflows: Mapping[str, list[DiffLine]] = field(default_factory=dict)  # what is new in each, by path
     is_terraform: bool = False
     folder: Folder | None = None  # of an update of Terraform
+    new_files: Mapping[str, str] = field(default_factory=dict)  # of Terraform that is not there yet, in its folder
 
     @property
     def unchanged(self) -> bool:
@@ -127,6 +137,7 @@ def preview_environment(
         text,
         command,
         plan and environment is not None and may_change(by, environment),
+        fresh=Environment(name=name or "name", arn=arns.environment(name or "name"), template=template),
     )
 
 
@@ -179,7 +190,13 @@ def preview_instance(
         text,
         command,
         plan and instance is not None and may_change(by, instance),
+        fresh=_new_instance(version, service_name or "name", instance_name or "name", environment),
     )
+
+
+def _new_instance(version: TemplateVersion, service: str, name: str, environment: Environment) -> ServiceInstance:
+    made = Service(name=service, arn=arns.service(service), template=version.template)
+    return ServiceInstance(service=made, name=name, arn=arns.service_instance(service, name), environment=environment)
 
 
 def preview_pipeline(
@@ -227,7 +244,10 @@ def _preview(
     spec: str,
     command: str,
     plan: bool,
+    *,
+    fresh: Environment | ServiceInstance | None = None,
 ) -> Preview:
+    """``fresh`` is what stands for the target while there is none; it is not saved."""
     from provisioning import lint
 
     ran = dict(target.deployed.rendered) if target is not None and target.deployed else {}
@@ -238,7 +258,7 @@ def _preview(
         return Preview(problems=found.problems, before=before, spec=spec, command=command)
     if not files:
         made = Preview(before=before, spec=spec, command=command)
-        return _terraform(version, part_name, context, target, made)
+        return _terraform(version, part_name, context, target, made, fresh)
     file, text = next(iter(files.items()))
     changes, error = _planned(target, text) if plan and target is not None else ((), "")
     part = template_queries.bundle_of(version).parts[part_name]
@@ -255,13 +275,21 @@ def _preview(
 
 
 def _terraform(
-    version: TemplateVersion, part_name: str, context: Mapping[str, Any], target: Changed | None, made: Preview
+    version: TemplateVersion,
+    part_name: str,
+    context: Mapping[str, Any],
+    target: Changed | None,
+    made: Preview,
+    fresh: Environment | ServiceInstance | None,
 ) -> Preview:
     """What nothing was rendered for, with what its pull request would change when it is Terraform."""
     part = template_queries.bundle_of(version).parts.get(part_name)
     if part is None or part.manifest.engine != "terraform":
         return made
     try:
+        if target is None and fresh is not None:
+            new = folder_previews.of_new(version, fresh, context)
+            return replace(made, is_terraform=True, new_files=new)
         folder = folder_previews.of_update(version, target, context) if target is not None else None
     except ProblemsFound as found:
         return replace(made, problems=found.problems, is_terraform=True)

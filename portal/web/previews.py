@@ -38,6 +38,7 @@ class RenderedPart:
     changes: tuple[PlannedChange, ...] = ()  # what the engine says it would do, when it was asked
     plan_error: str = ""
     is_terraform: bool = False
+    new_files: tuple[tuple[str, str], ...] = ()  # of Terraform: path and text
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def part_of(title: str, id: str, preview: Preview, hidden: Iterable[str] = ()) -
         changes=tuple(replace(change, detail=mask(change.detail, hidden)) for change in preview.changes),
         plan_error=mask(preview.plan_error, hidden),
         is_terraform=preview.is_terraform,
+        new_files=tuple((path, mask(text, hidden)) for path, text in preview.new_files.items()),
     )
 
 

@@ -2,12 +2,13 @@
 
 import pytest
 
-from portal.actions import components, deployments, environments, finishing, notifications, runs, services
+from portal.actions import components, deployments, environments, finishing, notifications, previews, runs, services
 from portal.enums import DeploymentStatus, ServiceStatus, TemplateKind, TemplateVersionStatus
 from portal.errors import Conflict, Invalid
 from portal.models import AccountSettings, Component, Deployment, Environment, PullRequest, Service, ServicePipeline
 from portal.queries.deployments import output_values
 from provisioning.outputs import Output
+from provisioning.render.terraform import METADATA
 from tests.factories import rows
 from tests.factories.pull_requests import (
     APP,
@@ -131,6 +132,21 @@ def test_terraform_waits_for_the_merge_and_then_for_the_automations_report(self_
     )
     assert ended(self_managed).status == DeploymentStatus.SUCCEEDED
     assert output_values(self_managed) == {"QueueUrl": "https://queue"}
+
+
+def test_the_preview_of_a_new_environment_is_what_its_first_pull_request_holds(self_managed, acme):
+    ended(self_managed)
+    previewed = previews.preview_environment(
+        by=rows.person(),
+        template=self_managed.template,
+        version=self_managed.latest.version,
+        name="dev",
+        spec=rows.ENVIRONMENT_SPEC,
+    )
+    branch = acme.pull_request(INFRA, 1).branch
+    paths = [path for path in acme.pull_request(INFRA, 1).files if not path.endswith(METADATA)]
+    assert previewed.new_files == {path.removeprefix("dev/"): text(acme, INFRA, path, branch) for path in paths}
+    assert (len(paths), previewed.is_terraform, previewed.problems) == (3, True, ())
 
 
 def test_closing_the_first_pull_request_cancels_and_a_retry_opens_the_next(self_managed, acme):

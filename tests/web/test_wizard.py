@@ -9,6 +9,7 @@ from django.test import Client
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.models import AwsAccount, Draft, Environment, EnvironmentAccountConnection, Service, User
 from tests.factories import rows
+from tests.factories.pull_requests import TERRAFORM
 from tests.web.reading import values
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +45,16 @@ def schema_of(properties: str, required: str = "") -> str:
 def environment_version(properties: str = "", required: str = "", code: str = "Resources: {}\n") -> Any:
     files = rows.environment_files(schema_of(properties, required), code) if properties else None
     return rows.version(rows.template(), files=files)
+
+
+def test_the_review_of_terraform_shows_the_files_that_its_pull_request_will_bring(client, platform):
+    draft = start(client, rows.version(rows.template(), files=TERRAFORM))
+    details(client, draft, name="prod")
+    inputs(client, draft, post={"/spec/vpc_cidr": "10.1.0.0/16", "/spec/cluster_name": "main"})
+    review = client.get(f"/drafts/{draft.pk}/review/?render=1").content.decode()
+    shown = re.findall(r'<summary><span class="mono">(.*?)</span></summary>', review)
+    assert shown == ["main.tf", "proton.auto.tfvars.json", "proton.environment.variables.tf"]
+    assert [word for word in ("aws_sqs_queue", "10.1.0.0/16", "cluster_name") if word not in review] == []
 
 
 def test_an_environment_is_made_from_the_first_page_to_the_last(client, platform, simulated):
