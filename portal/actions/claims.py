@@ -6,7 +6,10 @@ match no row any more (``LostClaim``) and stops at once.
 
 import os
 import socket
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -18,6 +21,9 @@ from portal.models.due import DueWork
 from portal.models.fields import at_rest
 
 Row = TypeVar("Row", bound=DueWork)
+SUSPICIOUS = 3  # claims in a row that wrote nothing, this one counted
+PATIENCE_SECONDS = 1.0
+_suspects = threading.Lock()
 
 
 class LostClaim(Exception):
@@ -81,3 +87,22 @@ def release(row: DueWork, *, wait: float | None, **fields: Any) -> None:
     """
     done = {"due_at": None if wait is None else from_now(wait), "lease_until": None, "lease_owner": "", "attempts": 0}
     record(row, **(done | fields))
+
+
+@contextmanager
+def apart(row: DueWork) -> Iterator[bool]:
+    """Whether the claimed row may be worked on now; if not, it goes back for a second and no attempt is counted.
+
+    A row whose last claims wrote nothing may be what kills its workers. A process works on one of those at a time: so
+    one that only happened to be there when a worker died is soon worked on without what did it.
+    """
+    if row.attempts < SUSPICIOUS:
+        yield True
+    elif _suspects.acquire(blocking=False):
+        try:
+            yield True
+        finally:
+            _suspects.release()
+    else:
+        release(row, wait=PATIENCE_SECONDS, attempts=row.attempts - 1)
+        yield False

@@ -69,7 +69,9 @@ def drive(deployment_id: UUID | str) -> None:
             return
         crashpoint("after_claim", deployment)
         try:
-            with heartbeats.kept(deployment):
+            with heartbeats.kept(deployment), claims.apart(deployment) as may_go:
+                if not may_go:
+                    return
                 _step(deployment)
         except claims.LostClaim as lost:
             log.warning("stale write dropped: %s", lost)

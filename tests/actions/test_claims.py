@@ -92,6 +92,27 @@ def test_a_step_that_kills_every_worker_is_parked_and_asks_for_a_person(waiting)
     assert parked.status_message == "8 workers in a row did not survive this step."
 
 
+def test_a_process_works_on_one_row_at_a_time_that_may_be_what_kills_workers(waiting):
+    other = environments.create(
+        by=rows.person(),
+        name="other",
+        template=waiting.version.template,
+        spec=rows.ENVIRONMENT_SPEC,
+        major=1,
+    )
+    Deployment.objects.update(attempts=claims.SUSPICIOUS - 1)
+    suspect = claims.claim(Deployment, waiting.pk)
+    with claims.apart(suspect) as may_go:
+        assert may_go
+        runs.drive(other.latest.pk)
+    put_back = Deployment.objects.get(pk=other.latest.pk)
+    assert (put_back.phase, put_back.attempts, put_back.lease_owner) == ("queued", claims.SUSPICIOUS - 1, "")
+    assert put_back.due_at > timezone.now()
+    Deployment.objects.filter(pk=other.latest.pk).update(due_at=timezone.now())
+    runs.drive(other.latest.pk)
+    assert Deployment.objects.get(pk=other.latest.pk).status == DeploymentStatus.SUCCEEDED
+
+
 def drive_in_a_thread(pk) -> None:
     try:
         runs.drive(pk)

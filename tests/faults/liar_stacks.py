@@ -246,12 +246,18 @@ class StacksOverTime:
             shown = overlay.status or self.status_upstream(overlay.arn, call)
             if shown in ("DELETE_IN_PROGRESS", "DELETE_COMPLETE"):
                 return answer("DeleteStack")
+            token = form.get("ClientRequestToken", "")
+            known = self._same_token(form, token, "DeleteStack")
+            if known:
+                return known
             if overlay.running:
                 raise Refusal(
                     "ValidationError", f"Stack [{overlay.name}] cannot be deleted while in status {overlay.status}"
                 )
-            self._start(overlay, "delete", form.get("ClientRequestToken", ""), call, "")
-            return answer("DeleteStack")
+            self._start(overlay, "delete", token, call, "")
+            reply = answer("DeleteStack")
+            self._remember(form, token, "DeleteStack", reply)
+            return reply
 
     def _CancelUpdateStack(self, call: Call) -> Reply:
         with self.lock:

@@ -266,9 +266,12 @@ class SmallAws:
             stack = self._find(StackName)
             if stack is None or stack.status in ("DELETE_COMPLETE", "DELETE_IN_PROGRESS"):
                 return {}
+            if (stack.arn, "delete", ClientRequestToken) in self.tokens:
+                return {}
             if stack.arn in self.running:
                 message = f"Stack [{stack.name}] cannot be deleted while in status {stack.status}"
                 raise _error("ValidationError", message, "DeleteStack")
+            self.tokens[stack.arn, "delete", ClientRequestToken] = True
             self.change_sets = {arn: one for arn, one in self.change_sets.items() if one.stack != stack.arn}
             self._begin(Running(stack, "delete", ClientRequestToken))
             return {}
