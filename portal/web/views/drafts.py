@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import access
 from portal.actions import drafts as actions
+from portal.actions import repositories
 from portal.enums import TemplateKind
 from portal.errors import Conflict, Invalid, PortalError, QuotaExceeded
 from portal.models import Draft, Environment, EnvironmentAccountConnection, Service, User
@@ -311,7 +312,7 @@ def _review_page(
     context = _context(
         draft,
         "review",
-        details=[field for field in form.drawn() if field.value],
+        details=[(field, _shown(field)) for field in form.drawn() if field.value],
         sections=drawn,
         spec=documents.text_for(document, shape, draft.spec)[0],
         links=_links(draft, form, drawn, secrets, told),
@@ -322,6 +323,7 @@ def _review_page(
         has_pipeline=shape.kind == "service" and destinations.pipeline_part(draft.version) is not None,
         workflows=destinations.workflow_paths(draft.version) if shape.kind == "service" else (),
         connected=connection,
+        repository=repositories.chosen(draft.details) if shape.kind == "environment" else None,
         account=connection.environment_account_id
         if connection
         else draft.details.get("account_id") or settings.PORTAL_ACCOUNT_ID,
@@ -332,6 +334,11 @@ def _review_page(
         },
     )
     return page(request, "drafts/review.html", context, partial="spec-form", status=status)
+
+
+def _shown(field: drawing.Field) -> str:
+    """A value as people chose it."""
+    return next((choice.label for choice in field.choices if choice.selected), str(field.value))
 
 
 def _connection(form: Details) -> EnvironmentAccountConnection | None:
