@@ -11,9 +11,9 @@ from django.db.models.functions import Coalesce, Now
 from portal import forges, nudges
 from portal.actions import audit
 from portal.actions.claims import from_now
-from portal.enums import RUNNING, RepositoryProvider
+from portal.enums import RUNNING, DeploymentTargetType, RepositoryProvider
 from portal.errors import Conflict, Invalid, Unavailable
-from portal.models import Deployment, PullRequest, Repository, User
+from portal.models import Deployment, PullRequest, Repository, Service, User
 from portal.queries.rights import require_change
 from portal.tasks import drive_deployment, look_at_pull_request
 from provisioning.engines.base import EngineUnavailable
@@ -122,6 +122,17 @@ def look_at_due() -> int:
     return len(due)
 
 
+def decided_by(repository: Repository, number: int) -> Repository | Service:
+    """What somebody must have the right to change who decides a pull request: the service whose workflow it brings to
+    the repository of the service's code, and the repository itself for every other."""
+    rows = PullRequest.objects.filter(provider=repository.provider, repository=repository.name, number=number)
+    row = rows.select_related("deployment").first()
+    if row is None or row.deployment.target_type != DeploymentTargetType.SERVICE_PIPELINE:
+        return repository
+    services = Service.objects.select_related("team").filter(repository_id=repository.name)
+    return services.filter(name=row.deployment.service_name).first() or repository
+
+
 def merge(*, by: User, repository: Repository, number: int, head: str) -> base.PullRequest:
     """Merge a pull request of the forge of this machine as it was seen, at ``head``. Raises Conflict when that is not
     possible, and Invalid for a repository that is merged elsewhere."""
@@ -134,7 +145,7 @@ def close(*, by: User, repository: Repository, number: int) -> base.PullRequest:
 
 
 def _decide(by: User, repository: Repository, number: int, verb: str, head: str) -> base.PullRequest:
-    require_change(by, repository)
+    require_change(by, decided_by(repository, number))
     local = forges.local_forge() if repository.provider == RepositoryProvider.GITHUB else None
     if local is None:
         raise Invalid(f"Pull requests of {repository} are decided at {repository.get_provider_display()}.")

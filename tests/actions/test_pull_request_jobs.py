@@ -2,10 +2,29 @@
 
 import pytest
 
-from portal.actions import components, deployments, environments, finishing, notifications, previews, runs, services
-from portal.enums import DeploymentStatus, ServiceStatus, TemplateKind, TemplateVersionStatus
-from portal.errors import Conflict, Invalid
-from portal.models import AccountSettings, Component, Deployment, Environment, PullRequest, Service, ServicePipeline
+from portal.actions import (
+    components,
+    deployments,
+    environments,
+    finishing,
+    notifications,
+    previews,
+    pull_requests,
+    runs,
+    services,
+)
+from portal.enums import DeploymentStatus, Role, ServiceStatus, TemplateKind, TemplateVersionStatus
+from portal.errors import Conflict, Forbidden, Invalid
+from portal.models import (
+    AccountSettings,
+    Component,
+    Deployment,
+    Environment,
+    PullRequest,
+    Repository,
+    Service,
+    ServicePipeline,
+)
 from portal.queries.deployments import output_values
 from provisioning.outputs import Output
 from provisioning.render.terraform import METADATA
@@ -111,6 +130,18 @@ def test_a_deleted_service_takes_its_workflow_away_by_pull_request(piped, acme):
     pull = acme.pull_request(APP, 2)
     assert (pull.state, pull.files) == ("open", (WORKFLOW,))
     assert acme.read(APP, pull.head, WORKFLOW) is None
+
+
+def test_whose_service_it_is_decides_the_pull_request_of_its_workflow_and_no_other_one(piped, acme):
+    mine = rows.team("mine")
+    member, stranger = rows.person(role=Role.DEVELOPER, teams=[mine]), rows.person(role=Role.DEVELOPER)
+    Service.objects.update(team=mine)
+    code, infra = Repository.objects.get(name="acme/web"), Repository.objects.get(name="acme/infra")
+    head = acme.pull_request(APP, 1).head
+    for by, where in ((stranger, code), (member, infra)):
+        with pytest.raises(Forbidden):
+            pull_requests.merge(by=by, repository=where, number=1, head=head)
+    assert pull_requests.merge(by=member, repository=code, number=1, head=head).state == "merged"
 
 
 # Terraform

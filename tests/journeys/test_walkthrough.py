@@ -140,16 +140,14 @@ def test_a_workflow_is_delivered_changed_by_hand_and_updated(
     create(page, "service")
     expect(page.get_by_text("Active", exact=True).first).to_be_visible(timeout=90_000)
 
-    # its pull request says what it is; who may not merge it is told whom to ask
+    # its pull request says what it is, and who made the service merges it
     open_pull_request(page, 1)
     expect(page.get_by_role("heading", name="Add the workflow of kiosk (storefront 1.0)")).to_be_visible()
     expect(page.get_by_role("heading", name=WORKFLOW)).to_be_visible()
-    expect(page.get_by_role("link", name="Merge: ask a platform engineer")).to_be_visible()
     shot(page, "pull-request")
     assert workflow(forge) == ""
-    platform.goto("/repositories/github/kiosks/kiosk/pull/1/")
-    merge(platform)
-    shot(platform, "pull-request-merged")
+    merge(page)
+    shot(page, "pull-request-merged")
     first = workflow(forge)
     assert (first.startswith("# Builds kiosk"), "  scan:" in first) == (True, False)
 

@@ -23,9 +23,11 @@ def _page(
 ) -> HttpResponse:
     found = access.repository(request.user, provider, f"{owner}/{name}")
     shown = forge_pages.pull_request(found, number)
+    decided_by = actions.decided_by(found, number)
     files, too_long = files_of(shown.diff)
     context = {
         **about(request, found),
+        "ask": "" if access.may_change(request.user, decided_by) else access.whom_to_ask(decided_by),
         "pull": shown.pull,
         "comments": shown.comments,
         "files": files,
@@ -39,7 +41,7 @@ def _page(
 @require_POST
 def repository_pull_merge(request: HttpRequest, provider: str, owner: str, name: str, number: int) -> HttpResponse:
     """Merges what the person saw: a branch that moved meanwhile is shown again first."""
-    found = access.repository(request.user, provider, f"{owner}/{name}", write=True)
+    found = access.repository(request.user, provider, f"{owner}/{name}")
     try:
         actions.merge(by=request.user, repository=found, number=number, head=request.POST.get("head", ""))
     except (Conflict, Invalid) as refused:
@@ -50,6 +52,6 @@ def repository_pull_merge(request: HttpRequest, provider: str, owner: str, name:
 
 @require_POST
 def repository_pull_close(request: HttpRequest, provider: str, owner: str, name: str, number: int) -> HttpResponse:
-    found = access.repository(request.user, provider, f"{owner}/{name}", write=True)
+    found = access.repository(request.user, provider, f"{owner}/{name}")
     actions.close(by=request.user, repository=found, number=number)
     return done(request, "repository-pull", provider, owner, name, number, message="It is closed, and not merged.")
