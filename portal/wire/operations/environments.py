@@ -102,9 +102,9 @@ def list_environments(
     max_results: int | None = None,
     next_token: str | None = None,
 ) -> Reply:
-    rows = queries.shown(caller.user)
+    rows = queries.everything(caller.user)
     if environment_templates:
-        rows = queries.running_any(rows, reading.compatible(environment_templates))
+        rows = queries.running_any(queries.shown(caller.user), reading.compatible(environment_templates))
     found, token = page(
         rows,
         by=["name"],

@@ -96,7 +96,7 @@ def get_service(caller: Caller, *, name: str) -> Reply:
 @operation("ListServices", Role.VIEWER)
 def list_services(caller: Caller, *, max_results: int | None = None, next_token: str | None = None) -> Reply:
     found, token = page(
-        queries.shown(caller.user),
+        queries.everything(caller.user),
         by=["name"],
         key=lambda row: [row["name"]],
         question=["services"],
