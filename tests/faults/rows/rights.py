@@ -42,7 +42,8 @@ def matrix(bench: Bench, size: Size) -> Result:
     world = _World()
     questions = list(_fewer([question for door in DOORS for question in door(world)], bench, int(size["allowed"])))
     refusals = [question for question in questions if question.wanted != "allowed"]
-    leaks, shut_out, broken = [], [], []
+    leaks: list[str] = []
+    shut_out, broken = [], []
     written = _Written()
     for question in questions:
         if bench.without and len(leaks) >= LEAKS_OF_A_CONTROL:
