@@ -21,7 +21,7 @@ from portal.models.due import DueWork
 from portal.models.fields import at_rest
 
 Row = TypeVar("Row", bound=DueWork)
-SUSPICIOUS = 3  # claims in a row that wrote nothing, this one counted
+SUSPICIOUS = 5  # claims in a row that wrote nothing, this one counted
 PATIENCE_SECONDS = 1.0
 _suspects = threading.Lock()
 
