@@ -42,8 +42,9 @@ def _free() -> Q:
 
 
 def due(model: type[Row], limit: int) -> list[Any]:
-    """Primary keys of rows that somebody should drive now, the longest waiting first."""
-    rows = model._default_manager.filter(_free()).order_by("due_at").values_list("pk", flat=True)
+    """Primary keys of rows that somebody should drive now: those whose worker is gone, then the longest waiting."""
+    interrupted_first = F("lease_until").asc(nulls_last=True)
+    rows = model._default_manager.filter(_free()).order_by(interrupted_first, "due_at").values_list("pk", flat=True)
     return list(rows[:limit])
 
 

@@ -80,6 +80,15 @@ def test_rows_that_wait_longest_are_driven_first(waiting, simulated):
     assert claims.due(Deployment, 10) == [other.latest.pk, waiting.pk]
 
 
+def test_what_a_dead_worker_left_comes_before_what_waits_longer(waiting):
+    other = environments.create(
+        by=rows.person(), name="other", template=waiting.version.template, spec=rows.ENVIRONMENT_SPEC, major=1
+    )
+    assert claims.claim(Deployment, other.latest.pk)
+    Deployment.objects.filter(pk=other.latest.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert claims.due(Deployment, 10) == [other.latest.pk, waiting.pk]
+
+
 def test_a_step_that_kills_every_worker_is_parked_and_asks_for_a_person(waiting):
     Deployment.objects.update(attempts=runs.MAX_ATTEMPTS)
     runs.drive(waiting.pk)
