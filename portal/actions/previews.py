@@ -287,10 +287,10 @@ def _terraform(
     if part is None or part.manifest.engine != "terraform":
         return made
     try:
-        if target is None and fresh is not None:
-            new = folder_previews.of_new(version, fresh, context)
+        if target is None:
+            new = folder_previews.of_new(version, fresh, context) if fresh is not None else {}
             return replace(made, is_terraform=True, new_files=new)
-        folder = folder_previews.of_update(version, target, context) if target is not None else None
+        folder = folder_previews.of_update(version, target, context)
     except ProblemsFound as found:
         return replace(made, problems=found.problems, is_terraform=True)
     return replace(made, is_terraform=True, folder=folder)

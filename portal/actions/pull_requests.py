@@ -14,6 +14,7 @@ from portal.actions.claims import from_now
 from portal.enums import RUNNING, DeploymentTargetType, RepositoryProvider
 from portal.errors import Conflict, Invalid, Unavailable
 from portal.models import Deployment, PullRequest, Repository, Service, User
+from portal.queries import destinations
 from portal.queries.rights import require_change
 from portal.tasks import drive_deployment, look_at_pull_request
 from provisioning.engines.base import EngineUnavailable
@@ -123,14 +124,15 @@ def look_at_due() -> int:
 
 
 def decided_by(repository: Repository, number: int) -> Repository | Service:
-    """What somebody must have the right to change who decides a pull request: the service whose workflow it brings to
-    the repository of the service's code, and the repository itself for every other."""
+    """What somebody must have the right to change who decides a pull request: the service whose workflow it brings to a
+    repository that nothing but this service uses, and the repository itself for every other."""
     rows = PullRequest.objects.filter(provider=repository.provider, repository=repository.name, number=number)
     row = rows.select_related("deployment").first()
     if row is None or row.deployment.target_type != DeploymentTargetType.SERVICE_PIPELINE:
         return repository
-    services = Service.objects.select_related("team").filter(repository_id=repository.name)
-    return services.filter(name=row.deployment.service_name).first() or repository
+    users = list(Service.objects.select_related("team").filter(repository_id=repository.name)[:2])
+    alone = [service.name for service in users] == [row.deployment.service_name]
+    return users[0] if alone and not destinations.takes_terraform(repository.name) else repository
 
 
 def merge(*, by: User, repository: Repository, number: int, head: str) -> base.PullRequest:

@@ -29,6 +29,12 @@ def provisioning_repository(target: Target) -> Where | None:
     return environment.provisioning_repository
 
 
+def takes_terraform(name: str) -> bool:
+    """Whether the repository of this name is a provisioning repository: of an environment, or of all pipelines."""
+    of_pipelines = AccountSettings.get().pipeline_provisioning_repository or {}
+    return of_pipelines.get("name") == name or Environment.objects.filter(provisioning_repository__name=name).exists()
+
+
 def service_repository(service: Service) -> Where | None:
     """The repository of a service's code, where workflows go; None unless it is linked."""
     name = service.repository_id

@@ -141,6 +141,17 @@ def test_whose_service_it_is_decides_the_pull_request_of_its_workflow_and_no_oth
     for by, where in ((stranger, code), (member, infra)):
         with pytest.raises(Forbidden):
             pull_requests.merge(by=by, repository=where, number=1, head=head)
+    where = {"provider": "GITHUB", "name": "acme/web", "branch": "main"}
+    Environment.objects.update(provisioning_repository=where)
+    with pytest.raises(Forbidden):
+        pull_requests.merge(by=member, repository=code, number=1, head=head)
+    Environment.objects.update(provisioning_repository=None)
+    other = Service.objects.create(
+        name="other", arn="arn:other", template=piped.service.template, repository_id="acme/web", created_by=stranger
+    )
+    with pytest.raises(Forbidden):
+        pull_requests.merge(by=stranger, repository=code, number=1, head=head)
+    other.delete()
     assert pull_requests.merge(by=member, repository=code, number=1, head=head).state == "merged"
 
 
