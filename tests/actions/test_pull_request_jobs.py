@@ -191,6 +191,30 @@ def test_the_preview_of_a_new_environment_is_what_its_first_pull_request_holds(s
     assert (len(paths), previewed.is_terraform, previewed.problems) == (3, True, ())
 
 
+def test_the_preview_of_a_new_instance_has_the_files_of_its_folder(self_managed, acme):
+    Deployment.objects.update(status=DeploymentStatus.SUCCEEDED)
+    Environment.objects.update(deployed=self_managed.latest_id)
+    files = rows.service_files()
+    del files["instance_infrastructure/cloudformation.yaml"]
+    files["instance_infrastructure/manifest.yaml"] = MANIFEST.replace("cloudformation.yaml", "*").encode()
+    files["instance_infrastructure/main.tf"] = b'resource "aws_sns_topic" "main" {}\n'
+    of = rows.version(rows.template(kind=TemplateKind.SERVICE), files=files)
+    previewed = previews.preview_instance(
+        by=rows.person(),
+        version=of,
+        service_name="web",
+        instance_name="one",
+        environment_name="dev",
+        spec=rows.service_spec("dev", "one"),
+    )
+    assert previewed.problems == ()
+    assert sorted(previewed.new_files) == ["main.tf", "proton.auto.tfvars.json", "proton.service_instance.variables.tf"]
+    assert (
+        '"proton:service-instance" : "arn:aws:proton:us-east-1:123456789012:service/web/service-instance/one"'
+        in (previewed.new_files["proton.auto.tfvars.json"])
+    )
+
+
 def test_closing_the_first_pull_request_cancels_and_a_retry_opens_the_next(self_managed, acme):
     acme.close(INFRA, 1)
     found = ended(self_managed)
