@@ -109,6 +109,7 @@ _SHOWN = (
     "environment_name",
     "service_name",
     "instance_name",
+    "component_name",
     "status",
     "succeeded_before",
     "created_at",

@@ -29,6 +29,7 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
         "environmentName": row["environment_name"] or row["pipeline_environment"] or "",
         "serviceName": row["service_name"] or None,
         "serviceInstanceName": row["instance_name"] or None,
+        "componentName": row["component_name"] or None,
         "createdAt": row["created_at"],
         "lastModifiedAt": row["last_modified_at"],
         "completedAt": row["completed_at"],

@@ -1,0 +1,23 @@
+"""Rules of AWS Proton that are easily missed, asked through boto3."""
+
+import pytest
+
+from portal.enums import Role
+from tests.factories import rows
+from tests.wire.test_live import client
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def proton(live_server, simulated):
+    return client(live_server, rows.person("platform", Role.PLATFORM))
+
+
+def test_a_deployment_names_its_component(proton):
+    rows.open_service()
+    made = rows.component("bucket", environment_name="home")
+    listed = proton.list_deployments(componentName="bucket")["deployments"]
+    got = proton.get_deployment(id=str(made.deployed_id), componentName="bucket")["deployment"]
+    assert [listed[0]["componentName"], got["componentName"]] == ["bucket", "bucket"]
+    assert "componentName" not in proton.list_deployments(serviceName="web")["deployments"][0]
