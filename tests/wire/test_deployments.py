@@ -113,11 +113,11 @@ def test_lists_are_narrowed_and_newest_first(platform, web):
     assert kinds(environmentName="home") == ["SERVICE_INSTANCE", "ENVIRONMENT"]
     assert kinds(serviceName="web") == ["SERVICE_PIPELINE", "SERVICE_INSTANCE"]
     assert kinds(serviceName="web", serviceInstanceName="dev") == ["SERVICE_INSTANCE"]
-    assert kinds(componentName="unknown") == []
     for unknown in (
         {"environmentName": "unknown"},
         {"serviceName": "unknown"},
         {"serviceName": "web", "serviceInstanceName": "unknown"},
+        {"componentName": "unknown"},
     ):
         assert refused(platform, "ListDeployments", **unknown)[0] == "ResourceNotFoundException"
 

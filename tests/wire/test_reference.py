@@ -21,3 +21,14 @@ def test_a_deployment_names_its_component(proton):
     got = proton.get_deployment(id=str(made.deployed_id), componentName="bucket")["deployment"]
     assert [listed[0]["componentName"], got["componentName"]] == ["bucket", "bucket"]
     assert "componentName" not in proton.list_deployments(serviceName="web")["deployments"][0]
+
+
+def test_deployments_of_a_component_that_never_was_are_not_found_and_of_one_that_is_gone_they_stay(proton):
+    rows.environment("home", component_role_arn=rows.COMPONENT_ROLE)
+    rows.component("bucket", environment_name="home")
+    proton.delete_component(name="bucket")
+    rows.run_everything()
+    found = proton.list_deployments(componentName="bucket")["deployments"]
+    assert [row["deploymentStatus"] for row in found] == ["DELETE_COMPLETE", "SUCCEEDED"]
+    with pytest.raises(proton.exceptions.ResourceNotFoundException):
+        proton.list_deployments(componentName="unknown")

@@ -72,6 +72,8 @@ def list_deployments(
             access.service_instance(caller.user, service_name, service_instance_name)
         elif service_name is not None:
             access.service(caller.user, service_name)
+        if component_name is not None:
+            access.component(caller.user, component_name)
     return {"deployments": [present.summary(row) for row in found], "nextToken": token}
 
 
