@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from portal.enums import DeploymentTargetType
 from portal.models import (
@@ -136,11 +136,19 @@ def was_removed(user: User, id: UUID | str) -> bool:
 
 
 def narrowed(
-    rows: QuerySet[Any], *, environment: str | None, service: str | None, instance: str | None, component: str | None
+    rows: QuerySet[Any],
+    *,
+    environment: str | None,
+    service: str | None,
+    instance: str | None,
+    component: str | None,
+    one: bool = False,
 ) -> QuerySet[Any]:
-    """Those of the named things."""
+    """Those of the named things. ``one``: rows of ``shown`` are known by their id, so that the environment which a
+    pipeline's record shows is its own, too."""
     if environment is not None:
-        rows = rows.filter(environment_name=environment)
+        named = Q(environment_name=environment)
+        rows = rows.filter(named | Q(environment_name="", pipeline_environment=environment) if one else named)
     if service is not None:
         rows = rows.filter(service_name=service)
     if instance is not None:

@@ -32,3 +32,18 @@ def test_deployments_of_a_component_that_never_was_are_not_found_and_of_one_that
     assert [row["deploymentStatus"] for row in found] == ["DELETE_COMPLETE", "SUCCEEDED"]
     with pytest.raises(proton.exceptions.ResourceNotFoundException):
         proton.list_deployments(componentName="unknown")
+
+
+def test_every_name_that_a_deployments_record_shows_may_be_sent_with_its_id(proton):
+    rows.open_service("web", files=rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE))
+    rows.component("bucket", service_name="web", instance_name="dev")
+    names = ("environmentName", "serviceName", "serviceInstanceName", "componentName")
+    listed = proton.list_deployments()["deployments"]
+    shown = [
+        proton.get_deployment(id=row["id"], **{name: row[name] for name in names if name in row})["deployment"]["id"]
+        for row in listed
+    ]
+    assert (shown, len(shown)) == ([row["id"] for row in listed], 4)
+    pipeline = next(row for row in listed if row["targetResourceType"] == "SERVICE_PIPELINE")
+    with pytest.raises(proton.exceptions.ResourceNotFoundException):
+        proton.get_deployment(id=pipeline["id"], environmentName="other")

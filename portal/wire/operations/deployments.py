@@ -32,6 +32,7 @@ def get_deployment(
         service=service_name,
         instance=service_instance_name,
         component=component_name,
+        one=True,
     )
     return {"deployment": present.deployment(access.shown(rows, f"deployment {id} does not exist"))}
 
