@@ -42,11 +42,20 @@ def _state(target: Target, version: TemplateVersion | None, spec: str, template_
     }
 
 
-def _around(target: Target) -> dict[str, str]:
-    """What an instance finds when it is deployed."""
-    if isinstance(target, ServiceInstance) and target.environment.deployed_id:
-        return {"last_successful_environment_deployment_id": str(target.environment.deployed_id)}
-    return {}
+def _around(target: Target) -> dict[str, Any]:
+    """The last successes of what an instance finds when it is deployed."""
+    if not isinstance(target, ServiceInstance):
+        return {}
+    found: dict[str, Any] = {}
+    if target.environment.deployed_id:
+        found["last_successful_environment_deployment_id"] = str(target.environment.deployed_id)
+    pipelines = ServicePipeline.objects.filter(service=target.service_id, deployed__isnull=False)
+    for deployed in pipelines.values_list("deployed_id", flat=True):
+        found["last_successful_service_pipeline_deployment_id"] = str(deployed)
+    components = Component.objects.filter(instance=target, deployed__isnull=False)
+    if ids := [str(deployed) for deployed in components.values_list("deployed_id", flat=True)]:
+        found["last_successful_component_deployment_ids"] = ids
+    return found
 
 
 def _external_name(target: Target, engine: str) -> str:

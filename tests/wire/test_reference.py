@@ -47,3 +47,23 @@ def test_every_name_that_a_deployments_record_shows_may_be_sent_with_its_id(prot
     pipeline = next(row for row in listed if row["targetResourceType"] == "SERVICE_PIPELINE")
     with pytest.raises(proton.exceptions.ResourceNotFoundException):
         proton.get_deployment(id=pipeline["id"], environmentName="other")
+
+
+def test_an_instances_state_names_the_last_successes_of_what_is_around_it(proton):
+    web = rows.open_service("web", files=rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE))
+    bucket = rows.component("bucket", service_name="web", instance_name="dev")
+    proton.update_service_instance(serviceName="web", name="dev", deploymentType="CURRENT_VERSION")
+    rows.run_everything()
+    last, first = proton.list_deployments(serviceName="web", serviceInstanceName="dev")["deployments"]
+    states = [
+        proton.get_deployment(id=row["id"])["deployment"]["targetState"]["serviceInstance"] for row in (last, first)
+    ]
+    names = ("Environment", "ServicePipeline")
+    members = [f"lastSuccessful{name}DeploymentId" for name in names] + ["lastSuccessfulComponentDeploymentIds"]
+    home = web.instances.get().environment
+    assert [states[0].get(member) for member in members] == [
+        str(home.deployed_id),
+        str(web.pipeline.deployed_id),
+        [str(bucket.deployed_id)],
+    ]
+    assert [states[1].get(member) for member in members] == [str(home.deployed_id), None, None]

@@ -69,5 +69,7 @@ def _state(row: Mapping[str, Any], which: str) -> dict[str, Any] | None:
         "templateMajorVersion": state["template_major_version"],
         "templateMinorVersion": state["template_minor_version"],
         "lastSuccessfulEnvironmentDeploymentId": state.get("last_successful_environment_deployment_id"),
+        "lastSuccessfulServicePipelineDeploymentId": state.get("last_successful_service_pipeline_deployment_id"),
+        "lastSuccessfulComponentDeploymentIds": state.get("last_successful_component_deployment_ids"),
     }
     return {UNION[kind]: shown}
