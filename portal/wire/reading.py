@@ -1,11 +1,13 @@
 """Values of requests as actions want them."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from portal.errors import Invalid, NotFound
 
+TAG = re.compile(r"[\w .:/=+\-@*]*")  # letters and digits of any script
 GREATEST = 2**63 - 1  # what a column of the database holds
 
 
@@ -21,14 +23,24 @@ def number_or_none(text: str | None) -> int | None:
     return None if text is None else number(text)
 
 
+def require_own(key: str) -> None:
+    """Raises Invalid for the key of a tag that only AWS Proton itself gives and takes."""
+    if key.lower().startswith("aws:"):
+        raise Invalid(f"The tag key {key} is reserved: keys cannot begin with aws:")
+
+
 def tags(pairs: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """{key: value}. AWS Proton: keys are unique, and those with the prefix ``aws:`` are reserved. Raises Invalid."""
+    """{key: value}. AWS Proton: keys are unique, those with the prefix ``aws:`` are reserved, and neither keys nor
+    values hold other characters than ``TAG`` has. Raises Invalid."""
     found: dict[str, str] = {}
     for pair in pairs or ():
-        if pair["key"].lower().startswith("aws:"):
-            raise Invalid(f"The tag key {pair['key']} is reserved: keys cannot begin with aws:")
+        require_own(pair["key"])
         if pair["key"] in found:
             raise Invalid(f"The tag key {pair['key']} is given twice.")
+        if not (TAG.fullmatch(pair["key"]) and TAG.fullmatch(pair["value"])):
+            raise Invalid(
+                f"The tag {pair['key']} has other characters than letters, digits, spaces and _ . : / = + - @ *"
+            )
         found[pair["key"]] = pair["value"]
     return found
 

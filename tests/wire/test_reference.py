@@ -67,3 +67,16 @@ def test_an_instances_state_names_the_last_successes_of_what_is_around_it(proton
         [str(bucket.deployed_id)],
     ]
     assert [states[1].get(member) for member in members] == [str(home.deployed_id), None, None]
+
+
+@pytest.mark.parametrize("tag", [{"key": "a<b", "value": "x"}, {"key": "a", "value": "line\nbreak"}])
+def test_tags_hold_the_characters_that_aws_allows(proton, tag):
+    home = rows.environment("home")
+    with pytest.raises(proton.exceptions.ValidationException):
+        proton.tag_resource(resourceArn=home.arn, tags=[tag])
+    assert (
+        proton.untag_resource(resourceArn=home.arn, tagKeys=[tag["key"]])["ResponseMetadata"]["HTTPStatusCode"] == 200
+    )
+    allowed = {"key": "größe_1.:/=+-@* x", "value": "é 2_.:/=+-@*"}
+    proton.tag_resource(resourceArn=home.arn, tags=[allowed])
+    assert allowed in proton.list_tags_for_resource(resourceArn=home.arn)["tags"]

@@ -34,7 +34,8 @@ def tag_resource(caller: Caller, *, resource_arn: str, tags: Sequence[Mapping[st
 
 @operation("UntagResource", Role.PLATFORM)
 def untag_resource(caller: Caller, *, resource_arn: str, tag_keys: Sequence[str]) -> Reply:
-    reading.tags({"key": key, "value": ""} for key in dict.fromkeys(tag_keys))
+    for key in tag_keys:
+        reading.require_own(key)
     actions.untag(by=caller.user, resource=_taggable(caller, resource_arn, write=True), keys=tag_keys)
     return {}
 
