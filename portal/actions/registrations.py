@@ -143,11 +143,11 @@ def register_version(
 
 def _next_number(template: Template, major: int | None) -> tuple[int, int]:
     """The number to give out next. Numbers are never reused, so that an old deployment's "1.4" means one bundle."""
-    highest = template.majors.order_by("-major").values_list("major", flat=True).first()
+    highest = template.majors.order_by("-major").values_list("major", flat=True).first() or 0
     if major is None:
-        major = (highest or 0) + 1
+        major = highest + 1
     known, made = TemplateMajor.objects.select_for_update().get_or_create(template=template, major=major)
-    if made and highest is not None and major != highest + 1:
+    if made and major != highest + 1:
         message = f"{template.name} has no major version {major}: the next free one is {highest + 1}."
         raise Invalid(message, [Problem("/major", message)])
     minor = known.next_minor

@@ -62,6 +62,13 @@ def test_a_major_beyond_the_next_free_one_is_refused(admin, vpc):
         registered(admin, vpc, major=7)
 
 
+@pytest.mark.parametrize("major", [0, 7, 2**63 - 1])
+def test_the_first_major_of_a_template_is_1(admin, vpc, major):
+    with pytest.raises(Invalid, match="the next free one is 1"):
+        registered(admin, vpc, major=major)
+    assert registered(admin, vpc, major=1).number == "1.0"
+
+
 def test_a_number_is_never_given_out_again(admin, vpc):
     version = registered(admin, vpc)
     templates.delete_version(by=admin, version=version)

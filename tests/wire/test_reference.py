@@ -80,3 +80,21 @@ def test_tags_hold_the_characters_that_aws_allows(proton, tag):
     allowed = {"key": "größe_1.:/=+-@* x", "value": "é 2_.:/=+-@*"}
     proton.tag_resource(resourceArn=home.arn, tags=[allowed])
     assert allowed in proton.list_tags_for_resource(resourceArn=home.arn)["tags"]
+
+
+@pytest.fixture
+def admin(live_server):
+    return client(live_server, rows.person("admin"))
+
+
+SOURCE = {"s3": {"bucket": "bundles", "key": "vpc.tar.gz"}}
+
+
+def test_a_new_template_begins_with_the_first_major_whatever_is_asked(admin):
+    admin.create_environment_template(name="vpc")
+    for major in ("0", "7", str(2**63 - 1)):
+        with pytest.raises(admin.exceptions.ValidationException):
+            admin.create_environment_template_version(templateName="vpc", source=SOURCE, majorVersion=major)
+    made = admin.create_environment_template_version(templateName="vpc", source=SOURCE, majorVersion="1")
+    version = made["environmentTemplateVersion"]
+    assert (version["majorVersion"], version["minorVersion"]) == ("1", "0")
