@@ -98,3 +98,12 @@ def test_a_new_template_begins_with_the_first_major_whatever_is_asked(admin):
     made = admin.create_environment_template_version(templateName="vpc", source=SOURCE, majorVersion="1")
     version = made["environmentTemplateVersion"]
     assert (version["majorVersion"], version["minorVersion"]) == ("1", "0")
+
+
+def test_an_update_of_a_version_that_is_refused_changes_nothing(admin):
+    rows.version(rows.template(name="vpc"), status="REGISTRATION_FAILED")
+    which = {"templateName": "vpc", "majorVersion": "1", "minorVersion": "0"}
+    before = admin.get_environment_template_version(**which)["environmentTemplateVersion"]
+    with pytest.raises(admin.exceptions.ValidationException):
+        admin.update_environment_template_version(**which, description="new", status="PUBLISHED")
+    assert admin.get_environment_template_version(**which)["environmentTemplateVersion"] == before

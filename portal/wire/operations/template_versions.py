@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
+
 from portal import access
 from portal.actions import registrations
 from portal.actions import templates as actions
@@ -167,19 +169,20 @@ def _update(
     compatible: Sequence[Mapping[str, str]] | None = None,
     sources: Sequence[str] | None = None,
 ) -> Reply:
-    """AWS Proton: the one status that can be asked for is PUBLISHED."""
+    """AWS Proton: the one status that can be asked for is PUBLISHED. What is refused changes nothing."""
     if status is not None and status not in {TemplateVersionStatus.PUBLISHED, version.status}:
         raise Invalid(f"{version} is {version.status} and cannot become {status}: only DRAFT becomes PUBLISHED.")
-    if (description, compatible, sources) != (None, None, None):
-        version = actions.update_version(
-            by=caller.user,
-            version=version,
-            description=description,
-            compatible=None if compatible is None else reading.compatible(compatible),
-            supported_component_sources=sources,
-        )
-    if status == TemplateVersionStatus.PUBLISHED:
-        version = actions.publish_version(by=caller.user, version=version)
+    with transaction.atomic():
+        if (description, compatible, sources) != (None, None, None):
+            version = actions.update_version(
+                by=caller.user,
+                version=version,
+                description=description,
+                compatible=None if compatible is None else reading.compatible(compatible),
+                supported_component_sources=sources,
+            )
+        if status == TemplateVersionStatus.PUBLISHED:
+            version = actions.publish_version(by=caller.user, version=version)
     return _shown(version)
 
 
