@@ -29,8 +29,9 @@ def update(
     with transaction.atomic():
         locked = locked_service(service)
         require_change(by, locked)
-        pipeline = _pipeline_of(locked)
-        if DeploymentUpdateType(deployment_type) == DeploymentUpdateType.NONE:
+        deploys = DeploymentUpdateType(deployment_type) != DeploymentUpdateType.NONE
+        pipeline = _pipeline_of(locked, may_make=deploys)
+        if not deploys:
             return pipeline
         edits.require_free(pipeline)
         require_not_going(pipeline)
@@ -63,10 +64,13 @@ def update(
     return pipeline
 
 
-def _pipeline_of(service: Service) -> ServicePipeline:
-    """The service's pipeline; made where the version that its instances run has one by now. Raises NotFound."""
+def _pipeline_of(service: Service, *, may_make: bool) -> ServicePipeline:
+    """The service's pipeline; made, if it may, where the version that its instances run has one by now.
+
+    Raises NotFound.
+    """
     found = ServicePipeline.objects.filter(service=service).select_related("version", "latest__version").first()
-    runs = None if found else version_in_use(service)
+    runs = version_in_use(service) if may_make and found is None else None
     if runs is not None and runs.has_pipeline:
         found = ServicePipeline.objects.create(service=service, arn=arns.service_pipeline(service.name))
     if found is None:

@@ -107,3 +107,21 @@ def test_an_update_of_a_version_that_is_refused_changes_nothing(admin):
     with pytest.raises(admin.exceptions.ValidationException):
         admin.update_environment_template_version(**which, description="new", status="PUBLISHED")
     assert admin.get_environment_template_version(**which)["environmentTemplateVersion"] == before
+
+
+def test_none_makes_no_pipeline_that_nothing_deploys(proton):
+    vpc = rows.version(rows.template(name="vpc"))
+    rows.environment("home", of=vpc)
+    web_app = rows.template("SERVICE", "web-app")
+    first = rows.version(web_app, compatible=[vpc.template])
+    spec = rows.service_spec("home")
+    rows.service("web", of=first, spec=spec)
+    piped = rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE)
+    rows.version(web_app, "2.0", files=piped, compatible=[vpc.template])
+    proton.update_service_instance(serviceName="web", name="dev", deploymentType="MAJOR_VERSION")
+    rows.run_everything()
+    with pytest.raises(proton.exceptions.ResourceNotFoundException):
+        proton.update_service_pipeline(serviceName="web", deploymentType="NONE", spec=spec)
+    assert "pipeline" not in proton.get_service(name="web")["service"]
+    made = proton.update_service_pipeline(serviceName="web", deploymentType="CURRENT_VERSION", spec=spec)["pipeline"]
+    assert (made["deploymentStatus"], made["templateMajorVersion"]) == ("IN_PROGRESS", "2")
