@@ -15,6 +15,7 @@ from portal import engines, nudges, quotas, tasks
 from portal.actions import audit, claims
 from portal.actions.names import check_texts
 from portal.actions.rendering import with_defaults
+from portal.actions.tags import checked
 from portal.enums import Role, TemplateKind, TemplateVersionStatus
 from portal.errors import Forbidden, Invalid, NotFound, QuotaExceeded
 from portal.models import Bundle as BundleRow
@@ -130,7 +131,7 @@ def register_version(
             source={"s3": {"bucket": s3[0], "key": s3[1]}} if s3 else {"upload": file_name},
             supported_component_sources=list(supported_component_sources),
             client_token=client_token,
-            tags=tags or {},
+            tags=checked(tags or {}),
             registered_by=by,
             due_at=Now(),
         )

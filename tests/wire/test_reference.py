@@ -109,6 +109,18 @@ def test_an_update_of_a_version_that_is_refused_changes_nothing(admin):
     assert admin.get_environment_template_version(**which)["environmentTemplateVersion"] == before
 
 
+def test_a_version_has_fifty_tags_with_those_that_it_inherits(admin):
+    def tags(prefix, count):
+        return [{"key": f"{prefix}{number}", "value": "x"} for number in range(count)]
+
+    admin.create_environment_template(name="vpc", tags=tags("a", 49))
+    with pytest.raises(admin.exceptions.ValidationException):
+        admin.create_environment_template_version(templateName="vpc", source=SOURCE, tags=tags("b", 2))
+    made = admin.create_environment_template_version(templateName="vpc", source=SOURCE, tags=tags("b", 1))
+    found = admin.list_tags_for_resource(resourceArn=made["environmentTemplateVersion"]["arn"])["tags"]
+    assert len([tag for tag in found if not tag["key"].startswith("aws:")]) == 50
+
+
 def test_none_makes_no_pipeline_that_nothing_deploys(proton):
     vpc = rows.version(rows.template(name="vpc"))
     rows.environment("home", of=vpc)
