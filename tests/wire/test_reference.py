@@ -14,6 +14,11 @@ def proton(live_server, simulated):
     return client(live_server, rows.person("platform", Role.PLATFORM))
 
 
+def piped_service(*instances):
+    files = rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE)
+    return rows.open_service("web", files=files, spec=rows.service_spec("home", *instances))
+
+
 def test_a_deployment_names_its_component(proton):
     rows.open_service()
     made = rows.component("bucket", environment_name="home")
@@ -35,7 +40,7 @@ def test_deployments_of_a_component_that_never_was_are_not_found_and_of_one_that
 
 
 def test_every_name_that_a_deployments_record_shows_may_be_sent_with_its_id(proton):
-    rows.open_service("web", files=rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE))
+    piped_service()
     rows.component("bucket", service_name="web", instance_name="dev")
     names = ("environmentName", "serviceName", "serviceInstanceName", "componentName")
     listed = proton.list_deployments()["deployments"]
@@ -50,7 +55,7 @@ def test_every_name_that_a_deployments_record_shows_may_be_sent_with_its_id(prot
 
 
 def test_an_instances_state_names_the_last_successes_of_what_is_around_it(proton):
-    web = rows.open_service("web", files=rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE))
+    web = piped_service()
     bucket = rows.component("bucket", service_name="web", instance_name="dev")
     proton.update_service_instance(serviceName="web", name="dev", deploymentType="CURRENT_VERSION")
     rows.run_everything()
@@ -137,3 +142,25 @@ def test_none_makes_no_pipeline_that_nothing_deploys(proton):
     assert "pipeline" not in proton.get_service(name="web")["service"]
     made = proton.update_service_pipeline(serviceName="web", deploymentType="CURRENT_VERSION", spec=spec)["pipeline"]
     assert (made["deploymentStatus"], made["templateMajorVersion"]) == ("IN_PROGRESS", "2")
+
+
+def test_the_pipeline_is_in_progress_from_the_beginning_of_an_edit_and_untouched_when_that_is_undone(proton, simulated):
+    piped_service("dev", "two")
+
+    def pipeline():
+        found = proton.get_service(name="web")["service"]["pipeline"]
+        return found["deploymentStatus"], found["lastAttemptedDeploymentId"]
+
+    _, first = pipeline()
+    edited = proton.update_service(name="web", spec=rows.service_spec("home", "dev", "new"))["service"]
+    assert edited["pipeline"]["deploymentStatus"] == "IN_PROGRESS"
+    assert pipeline() == ("IN_PROGRESS", first)
+    rows.run_everything()
+    status, second = pipeline()
+    assert (status, second != first) == ("SUCCEEDED", True)
+    simulated["fail"] = "no"
+    proton.update_service(name="web", spec=rows.service_spec("home", "dev", "new", "more"))
+    assert pipeline() == ("IN_PROGRESS", second)
+    rows.run_everything()
+    assert pipeline() == ("SUCCEEDED", second)
+    assert proton.get_service(name="web")["service"]["status"] == "UPDATE_FAILED_CLEANUP_COMPLETE"
