@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.db.models import Case, F, PositiveIntegerField, Value, When
 from django.db.models.functions import Now
 
 from portal import arns, quotas
@@ -67,7 +68,8 @@ def add_instances(
 ) -> None:
     """Rows and first deployments of the named instances, their environments locked against deletion meanwhile.
 
-    AWS Proton: an instance inherits the tags that its service has at the time. ``tags`` replaces these.
+    AWS Proton: an instance inherits the tags that its service has at the time. ``tags`` replaces these. Where the
+    service has others already, ``keep_order`` says where the new ones stand.
     """
     wanted = {entry.environment for entry in spec.instances if entry.name in names}
     locked = {row.name: row for row in Environment.objects.select_for_update().filter(name__in=wanted).order_by("pk")}
@@ -91,6 +93,13 @@ def add_instances(
             spec=text,
             inputs=specs.instance_inputs(spec, entry.name, version),
         )
+
+
+def keep_order(service: Service, spec: Spec) -> None:
+    """Instances stand in the order of the service's whole spec, which is the order that a pipeline reads them in."""
+    places = [When(name=entry.name, then=Value(position)) for position, entry in enumerate(spec.instances)]
+    if places:
+        service.instances.update(position=Case(*places, default=F("position"), output_field=PositiveIntegerField()))
 
 
 def check_count(count: int) -> None:
@@ -164,8 +173,10 @@ def create(
         )
         specs.instance_inputs(document, name, version)
         previous = locked.spec
-        merged = dump_spec(with_instance(specs.stored(locked.spec, "service"), entry))
+        whole = with_instance(specs.stored(locked.spec, "service"), entry)
+        merged = dump_spec(whole)
         add_instances(by, locked, document, merged, version, {name}, checked({**locked.tags, **(tags or {})}))
+        keep_order(locked, whole)
         locked.instances.filter(name=name).update(last_client_token=client_token)
         locked.spec, locked.status, locked.status_message = merged, ServiceStatus.UPDATE_IN_PROGRESS, ""
         locked.last_modified_at = Now()

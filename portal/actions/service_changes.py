@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from portal.actions import audit, claims, specs
 from portal.actions.finishing import finish
+from portal.actions.instances import keep_order
 from portal.actions.starting import start, start_removal
 from portal.enums import DeploymentKind, DeploymentStatus, ServiceStatus
 from portal.errors import Conflict, Forbidden, PortalError
@@ -118,19 +119,22 @@ def _instances(change: ServiceChange) -> None:
         _fail_pipeline(change, names)
         return _end(change, ServiceStatus.CREATE_FAILED, f"Instances failed to deploy: {', '.join(names)}.")
     Service.objects.filter(pk=change.service_id).update(
-        **at_rest(change.service, spec=_undone(change)),
+        **at_rest(change.service, spec=_undo(change)),
         status=ServiceStatus.UPDATE_FAILED_CLEANUP_IN_PROGRESS,
         status_message=f"New instances failed to deploy: {', '.join(names)}. All new instances are removed again.",
     )
     return _go(change, Phase.CLEANUP, failed=names)
 
 
-def _undone(change: ServiceChange) -> str:
-    """The service's spec without what the edit changed; updates of kept instances stay, which ran meanwhile."""
+def _undo(change: ServiceChange) -> str:
+    """The service's spec without what the edit changed, and its instances in that order again.
+
+    Updates of kept instances stay, which ran meanwhile."""
     now = specs.stored(Service.objects.only("arn", "spec").get(pk=change.service_id).spec, "service")
     before = specs.stored(change.previous_spec, "service")
     kept = {entry.name: entry for entry in now.instances if entry.name not in change.adds}
     undone = replace(before, instances=tuple(kept.get(entry.name, entry) for entry in before.instances))
+    keep_order(change.service, undone)
     return change.previous_spec if undone == before else dump_spec(undone)
 
 

@@ -13,6 +13,7 @@ from portal.actions.instances import (
     check_count,
     default_version,
     environment_problems,
+    keep_order,
     locked_service,
     refuse,
     version_in_use,
@@ -168,6 +169,7 @@ def _edit_instances(by: User, service: Service, text: str) -> None:
             if version.has_pipeline:
                 ServicePipeline.objects.create(service=service, arn=arns.service_pipeline(service.name))
         add_instances(by, service, document, dump_spec(document), version, adds)
+    keep_order(service, document)
     previous, service.spec = service.spec, dump_spec(document)
     service.status, service.status_message = ServiceStatus.UPDATE_IN_PROGRESS, ""
     edits.begin(

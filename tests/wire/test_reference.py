@@ -3,6 +3,7 @@
 import pytest
 
 from portal.enums import Role
+from portal.models import ServicePipeline
 from tests.factories import rows
 from tests.wire.test_live import client
 
@@ -164,3 +165,25 @@ def test_the_pipeline_is_in_progress_from_the_beginning_of_an_edit_and_untouched
     rows.run_everything()
     assert pipeline() == ("SUCCEEDED", second)
     assert proton.get_service(name="web")["service"]["status"] == "UPDATE_FAILED_CLEANUP_COMPLETE"
+
+
+def test_pipelines_read_instances_in_the_order_of_the_spec(proton, simulated):
+    service = piped_service("two", "dev")
+
+    def order():
+        rows.run_everything()
+        pipeline = ServicePipeline.objects.select_related("deployed").get(service=service)
+        return [instance["name"] for instance in pipeline.deployed.context["service_instances"]]
+
+    assert order() == ["two", "dev"]
+    proton.create_service_instance(serviceName="web", name="alpha", spec=rows.service_spec("home", "alpha"))
+    assert order() == ["two", "dev", "alpha"]
+    proton.update_service(name="web", spec=rows.service_spec("home", "zero", "alpha", "dev", "two"))
+    assert order() == ["zero", "alpha", "dev", "two"]
+    simulated["fail"] = "no"
+    proton.update_service(name="web", spec=rows.service_spec("home", "more", "two", "dev", "alpha", "zero"))
+    rows.run_everything()
+    simulated.pop("fail")
+    spec = proton.get_service(name="web")["service"]["spec"]
+    proton.update_service_pipeline(serviceName="web", deploymentType="CURRENT_VERSION", spec=spec)
+    assert order() == ["zero", "alpha", "dev", "two"]
