@@ -1,10 +1,13 @@
 """Templates and their versions through the wire."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from portal.actions import registrations
 from portal.enums import Role, TemplateKind
-from portal.models import TemplateVersion
+from portal.models import Creation, TemplateVersion
 from portal.wire import paging
 from tests.factories import rows
 from tests.wire.conftest import refused, run
@@ -93,6 +96,17 @@ def test_a_token_is_free_again_when_the_original_was_deleted(admin):
     run(admin, "DeleteEnvironmentTemplateVersion", templateName="vpc", majorVersion="1", minorVersion="0")
     again = run(admin, "CreateEnvironmentTemplateVersion", **asked)["environmentTemplateVersion"]
     assert again["majorVersion"] == "2"  # a number is never given out again
+
+
+def test_a_token_makes_something_new_after_eight_hours(admin):
+    rows.template(name="vpc")
+    asked = {"templateName": "vpc", "source": SOURCE, "clientToken": "one"}
+
+    def major_after(hours):
+        Creation.objects.filter(client_token="one").update(created_at=timezone.now() - timedelta(hours=hours))
+        return run(admin, "CreateEnvironmentTemplateVersion", **asked)["environmentTemplateVersion"]["majorVersion"]
+
+    assert [major_after(hours) for hours in (0, 7.9, 8.1, 0)] == ["1", "1", "2", "2"]
 
 
 def test_only_a_draft_is_published_and_publishing_again_changes_nothing(admin):
