@@ -54,17 +54,19 @@ def _must(value: Any, path: str, constraint: str, *, sensitive: bool) -> str:
 
 
 @cache
-def _check(shape: Shape) -> Check:
+def _check(shape: Shape, sensitive: bool = False) -> Check:
+    """``sensitive``: it is part of something sensitive, as the key and value of an output are."""
+    sensitive = sensitive or bool(shape.metadata.get("sensitive"))
     if isinstance(shape, StructureShape):
-        return _structure(shape)
+        return _structure(shape, sensitive)
     if isinstance(shape, ListShape):
-        return _list(shape)
+        return _list(shape, sensitive)
     if isinstance(shape, StringShape):
-        return _string(shape)
+        return _string(shape, sensitive)
     return {"integer": _integer, "boolean": _boolean}[shape.type_name](shape)
 
 
-def _structure(shape: StructureShape) -> Check:
+def _structure(shape: StructureShape, sensitive: bool) -> Check:
     members = dict(shape.members)
     required = tuple(shape.required_members)
     union = bool(shape.is_tagged_union)
@@ -80,7 +82,7 @@ def _structure(shape: StructureShape) -> Check:
         given = [name for name in members if value.get(name) is not None]
         for name in given:
             if name not in checks:
-                checks[name] = _check(members[name])
+                checks[name] = _check(members[name], sensitive)
             checks[name](value[name], prefix + name, found)
         if union and len(given) != 1:
             found.append(
@@ -90,9 +92,9 @@ def _structure(shape: StructureShape) -> Check:
     return check
 
 
-def _list(shape: ListShape) -> Check:
+def _list(shape: ListShape, sensitive: bool) -> Check:
     least, most = shape.metadata.get("min", 0), shape.metadata.get("max")
-    member = _check(shape.member)
+    member = _check(shape.member, sensitive)
 
     def check(value: Any, path: str, found: list[str]) -> None:
         if not isinstance(value, list):
@@ -112,11 +114,10 @@ def _list(shape: ListShape) -> Check:
     return check
 
 
-def _string(shape: StringShape) -> Check:
+def _string(shape: StringShape, sensitive: bool) -> Check:
     least, most = shape.metadata.get("min", 0), shape.metadata.get("max")
     pattern = re.compile(shape.metadata["pattern"], re.ASCII) if "pattern" in shape.metadata else None
     enum = frozenset(shape.enum)
-    sensitive = bool(shape.metadata.get("sensitive"))
 
     def check(value: Any, path: str, found: list[str]) -> None:
         if not isinstance(value, str):

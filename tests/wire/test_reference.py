@@ -187,3 +187,12 @@ def test_pipelines_read_instances_in_the_order_of_the_spec(proton, simulated):
     spec = proton.get_service(name="web")["service"]["spec"]
     proton.update_service_pipeline(serviceName="web", deploymentType="CURRENT_VERSION", spec=spec)
     assert order() == ["zero", "alpha", "dev", "two"]
+
+
+def test_an_output_that_is_too_long_is_not_repeated_in_the_refusal(proton):
+    home = rows.environment("home")
+    outputs = [{"key": "Password", "valueString": "hush" * 300}]
+    with pytest.raises(proton.exceptions.ValidationException) as refused:
+        proton.notify_resource_deployment_status_change(resourceArn=home.arn, outputs=outputs)
+    message = refused.value.response["Error"]["Message"]
+    assert ("hush" in message, "outputs.1.member.valueString" in message) == (False, True)
