@@ -196,3 +196,33 @@ def test_an_output_that_is_too_long_is_not_repeated_in_the_refusal(proton):
         proton.notify_resource_deployment_status_change(resourceArn=home.arn, outputs=outputs)
     message = refused.value.response["Error"]["Message"]
     assert ("hush" in message, "outputs.1.member.valueString" in message) == (False, True)
+
+
+def test_a_pipelines_arn_is_taken_with_an_id_behind_it_too(proton):
+    """AWS Proton's own examples had both; what CloudFormation deploys nobody else reports."""
+    piped_service()
+    arn = "arn:aws:proton:us-east-1:123456789012:service/web/pipeline"
+    for same in (arn, f"{arn}/0e4b8f2a-1111-4222-8333-123456789abc"):
+        with pytest.raises(proton.exceptions.ConflictException):
+            proton.notify_resource_deployment_status_change(resourceArn=same, status="SUCCEEDED")
+    with pytest.raises(proton.exceptions.ResourceNotFoundException):
+        proton.notify_resource_deployment_status_change(resourceArn=f"{arn}s", status="SUCCEEDED")
+
+
+def test_an_environment_may_leave_the_major_that_its_instances_are_compatible_with(proton, admin):
+    vpc = rows.template(name="vpc")
+    rows.environment("home", of=rows.version(vpc))
+    web_app = rows.template("SERVICE", "web-app")
+    rows.service("web", of=rows.version(web_app, compatible=[vpc]), spec=rows.service_spec("home"))
+    rows.version(vpc, "2.0")
+    proton.update_environment(name="home", deploymentType="MAJOR_VERSION")
+    rows.run_everything()
+    assert proton.get_environment(name="home")["environment"]["templateMajorVersion"] == "2"
+    with pytest.raises(proton.exceptions.ValidationException):
+        proton.update_service_instance(serviceName="web", name="dev", deploymentType="CURRENT_VERSION")
+    compatible = [{"templateName": "vpc", "majorVersion": major} for major in ("1", "2")]
+    which = {"templateName": "web-app", "majorVersion": "1", "minorVersion": "0"}
+    admin.update_service_template_version(**which, compatibleEnvironmentTemplates=compatible)
+    again = {"serviceName": "web", "name": "dev", "deploymentType": "CURRENT_VERSION"}
+    assert proton.update_service_instance(**again, clientToken="again")["serviceInstance"]["environmentName"] == "home"
+    admin.delete_environment_template_version(templateName="vpc", majorVersion="1", minorVersion="0")
