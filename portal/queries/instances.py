@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from portal.models import ServiceInstance, User
 from portal.queries import attempts, prepared
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+HALF_A_MILLISECOND = timedelta(microseconds=500)
 _SHOWN = ("pk", "arn", "name", "created_at")
 _WHOLE = ("spec", "last_client_token")
 _EXPRESSIONS = {
@@ -132,9 +133,13 @@ def matching(rows: QuerySet[Any], filters: Iterable[tuple[str, str]]) -> QuerySe
 
 
 def _moment(key: str, value: str) -> datetime:
+    """What is compared with. Times are shown rounded to milliseconds: a row is neither before nor after its own."""
     try:
         if RFC_3339.fullmatch(value):
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+            at = datetime.fromisoformat(value.upper()).astimezone(UTC)
+            if at.microsecond % 1000:
+                return at
+            return at + (HALF_A_MILLISECOND if key.endswith("After") else -HALF_A_MILLISECOND)
     except (ValueError, OverflowError):
         pass
     raise Invalid(f"The filter {key} needs a time such as 1985-04-12T23:20:50.52Z.")

@@ -1,5 +1,7 @@
 """Rules of AWS Proton that are easily missed, asked through boto3."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from portal.enums import Role
@@ -226,3 +228,17 @@ def test_an_environment_may_leave_the_major_that_its_instances_are_compatible_wi
     again = {"serviceName": "web", "name": "dev", "deploymentType": "CURRENT_VERSION"}
     assert proton.update_service_instance(**again, clientToken="again")["serviceInstance"]["environmentName"] == "home"
     admin.delete_environment_template_version(templateName="vpc", majorVersion="1", minorVersion="0")
+
+
+def test_an_instance_is_neither_before_nor_after_the_time_that_it_shows(proton):
+    service = rows.service()
+    for microsecond in (123_400, 123_600):
+        service.instances.update(created_at=datetime(2024, 5, 17, 8, 30, 1, microsecond, tzinfo=UTC))
+        shown = proton.list_service_instances()["serviceInstances"][0]["createdAt"].astimezone(UTC)
+        text = shown.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        for key in ("createdAtBefore", "createdAtAfter"):
+            found = proton.list_service_instances(filters=[{"key": key, "value": text}])["serviceInstances"]
+            assert (text, key, found) == (text, key, [])
+        for key, value in (("createdAtBefore", "08:30:01.125Z"), ("createdAtAfter", "08:30:01.122Z")):
+            filters = [{"key": key, "value": f"2024-05-17T{value}"}]
+            assert len(proton.list_service_instances(filters=filters)["serviceInstances"]) == 1
