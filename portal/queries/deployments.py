@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 
 from portal.enums import DeploymentTargetType
 from portal.models import (
@@ -121,12 +122,25 @@ _SHOWN = (
 def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
     """What the wire shows of deployments, as dictionaries, in one query; ``whole`` is for a single one.
 
-    AWS Proton names an environment on every record: for a pipeline it is that of the service's first instance.
+    AWS Proton names an environment on every record: for a pipeline it is that of the service's first instance, and
+    where that is gone the one that an instance of the service was deployed to last before.
     """
     first = ServiceInstance.objects.filter(service__name=OuterRef("service_name")).order_by("position", "name")
+    before = Deployment.objects.filter(
+        service_name=OuterRef("service_name"),
+        target_type=DeploymentTargetType.SERVICE_INSTANCE,
+        created_at__lte=OuterRef("created_at"),
+    ).order_by("-created_at")
+    of_pipeline = Coalesce(
+        Subquery(first.values("environment__name")[:1]), Subquery(before.values("environment_name")[:1])
+    )
     rows = visible_to(user).select_related(None).defer(None)
     more = ("status_message", "initial_state", "target_state") if whole else ()
-    return rows.values(*_SHOWN, *more, pipeline_environment=Subquery(first.values("environment__name")[:1]))
+    return rows.values(
+        *_SHOWN,
+        *more,
+        pipeline_environment=Case(When(target_type=DeploymentTargetType.SERVICE_PIPELINE, then=of_pipeline)),
+    )
 
 
 def was_removed(user: User, id: UUID | str) -> bool:

@@ -242,3 +242,15 @@ def test_an_instance_is_neither_before_nor_after_the_time_that_it_shows(proton):
         for key, value in (("createdAtBefore", "08:30:01.125Z"), ("createdAtAfter", "08:30:01.122Z")):
             filters = [{"key": key, "value": f"2024-05-17T{value}"}]
             assert len(proton.list_service_instances(filters=filters)["serviceInstances"]) == 1
+
+
+def test_a_pipelines_record_names_an_environment_also_when_its_service_is_gone(proton):
+    piped_service()
+    proton.delete_service(name="web")
+    rows.run_everything()
+    found = proton.list_deployments(serviceName="web")["deployments"]
+    pipeline = [row for row in found if row["targetResourceType"] == "SERVICE_PIPELINE"]
+    assert [(row["deploymentStatus"], row["environmentName"]) for row in pipeline] == [
+        ("DELETE_COMPLETE", "home"),
+        ("SUCCEEDED", "home"),
+    ]
