@@ -75,8 +75,8 @@ def _pipeline_columns(prefix: str, service: str) -> dict[str, Any]:
     found = attempts.columns(prefix)
     for part in ("major", "minor"):
         found[part] = Coalesce(found[part], attempts.planned(service, part))
-    edits = ServiceChange.objects.filter(service=OuterRef(service), finished_at__isnull=True, kind=Kind.UPDATE)
-    awaits = Exists(edits.filter(phase__in=(Phase.INSTANCES, Phase.REMOVALS)))
+    edits = ServiceChange.objects.filter(service=OuterRef(service), finished_at__isnull=True)
+    awaits = Exists(edits.filter(kind__in=(Kind.CREATE, Kind.UPDATE), phase__in=(Phase.INSTANCES, Phase.REMOVALS)))
     for name, meanwhile in (("status", DeploymentStatus.IN_PROGRESS), ("status_message", "")):
         found[name] = Case(When(awaits, then=Value(str(meanwhile))), default=found[name], output_field=TextField())
     return found

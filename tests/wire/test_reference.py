@@ -254,3 +254,23 @@ def test_a_pipelines_record_names_an_environment_also_when_its_service_is_gone(p
         ("DELETE_COMPLETE", "home"),
         ("SUCCEEDED", "home"),
     ]
+
+
+def test_the_pipeline_is_in_progress_while_a_creation_that_failed_goes_on(proton, simulated):
+    vpc = rows.version(rows.template(name="vpc"))
+    rows.environment("home", of=vpc)
+    piped = rows.service_files(rows.PIPELINE_SCHEMA, pipeline=rows.PIPELINE_TEMPLATE)
+    of = rows.version(rows.template("SERVICE", "web-app"), files=piped, compatible=[vpc.template])
+    simulated["fail"] = "no"
+    rows.service("web", of=of, spec=rows.service_spec("home"))
+
+    def statuses():
+        found = proton.get_service(name="web")["service"]
+        return found["status"], found["pipeline"]["deploymentStatus"]
+
+    assert statuses() == ("CREATE_FAILED", "FAILED")
+    simulated.pop("fail")
+    proton.update_service_instance(serviceName="web", name="dev", deploymentType="CURRENT_VERSION")
+    assert statuses() == ("CREATE_IN_PROGRESS", "IN_PROGRESS")
+    rows.run_everything()
+    assert statuses() == ("ACTIVE", "SUCCEEDED")
