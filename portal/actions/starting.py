@@ -49,12 +49,12 @@ def _around(target: Target) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if target.environment.deployed_id:
         found["last_successful_environment_deployment_id"] = str(target.environment.deployed_id)
-    pipelines = ServicePipeline.objects.filter(service=target.service_id, deployed__isnull=False)
-    for deployed in pipelines.values_list("deployed_id", flat=True):
-        found["last_successful_service_pipeline_deployment_id"] = str(deployed)
-    components = Component.objects.filter(instance=target, deployed__isnull=False)
-    if ids := [str(deployed) for deployed in components.values_list("deployed_id", flat=True)]:
-        found["last_successful_component_deployment_ids"] = ids
+    pipeline = getattr(target.service, "pipeline", None)
+    if pipeline is not None and pipeline.deployed_id:
+        found["last_successful_service_pipeline_deployment_id"] = str(pipeline.deployed_id)
+    component = getattr(target, "component", None) if target.latest_id else None  # a new one has none yet
+    if component is not None and component.deployed_id:
+        found["last_successful_component_deployment_ids"] = [str(component.deployed_id)]
     return found
 
 

@@ -3,8 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from portal.enums import DeploymentTargetType
 from portal.models import (
@@ -122,25 +121,29 @@ _SHOWN = (
 def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
     """What the wire shows of deployments, as dictionaries, in one query; ``whole`` is for a single one.
 
-    AWS Proton names an environment on every record: for a pipeline it is that of the service's first instance, and
-    where that is gone the one that an instance of the service was deployed to last before.
+    AWS Proton names an environment on every record: for a pipeline it is that of the service's first instance
+    (``with_environments`` where that is gone).
     """
     first = ServiceInstance.objects.filter(service__name=OuterRef("service_name")).order_by("position", "name")
-    before = Deployment.objects.filter(
-        service_name=OuterRef("service_name"),
-        target_type=DeploymentTargetType.SERVICE_INSTANCE,
-        created_at__lte=OuterRef("created_at"),
-    ).order_by("-created_at")
-    of_pipeline = Coalesce(
-        Subquery(first.values("environment__name")[:1]), Subquery(before.values("environment_name")[:1])
-    )
     rows = visible_to(user).select_related(None).defer(None)
     more = ("status_message", "initial_state", "target_state") if whole else ()
-    return rows.values(
-        *_SHOWN,
-        *more,
-        pipeline_environment=Case(When(target_type=DeploymentTargetType.SERVICE_PIPELINE, then=of_pipeline)),
-    )
+    return rows.values(*_SHOWN, *more, pipeline_environment=Subquery(first.values("environment__name")[:1]))
+
+
+def with_environments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of ``shown``, where a pipeline whose service has no instance any more has the environment that one was
+    deployed to last before. One query more, and only then."""
+    gone = {row["id"]: row for row in rows if not (row["environment_name"] or row["pipeline_environment"])}
+    if gone:
+        before = Deployment.objects.filter(
+            service_name=OuterRef("service_name"),
+            target_type=DeploymentTargetType.SERVICE_INSTANCE,
+            created_at__lte=OuterRef("created_at"),
+        ).order_by("-created_at")
+        named = Deployment.objects.filter(pk__in=gone).order_by()
+        for id, name in named.values_list("pk", Subquery(before.values("environment_name")[:1])):
+            gone[id]["pipeline_environment"] = name
+    return rows
 
 
 def was_removed(user: User, id: UUID | str) -> bool:
@@ -150,19 +153,11 @@ def was_removed(user: User, id: UUID | str) -> bool:
 
 
 def narrowed(
-    rows: QuerySet[Any],
-    *,
-    environment: str | None,
-    service: str | None,
-    instance: str | None,
-    component: str | None,
-    one: bool = False,
+    rows: QuerySet[Any], *, environment: str | None, service: str | None, instance: str | None, component: str | None
 ) -> QuerySet[Any]:
-    """Those of the named things. ``one``: rows of ``shown`` are known by their id, so that the environment which a
-    pipeline's record shows is its own, too."""
+    """Those of the named things."""
     if environment is not None:
-        named = Q(environment_name=environment)
-        rows = rows.filter(named | Q(environment_name="", pipeline_environment=environment) if one else named)
+        rows = rows.filter(environment_name=environment)
     if service is not None:
         rows = rows.filter(service_name=service)
     if instance is not None:

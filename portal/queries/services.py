@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, QuerySet, TextField, Value, When
+from django.db.models import F, Prefetch, QuerySet
 from django.db.models.functions import Coalesce
 
-from portal.enums import DeploymentKind, DeploymentStatus
+from portal.enums import DeploymentKind
 from portal.models import Deployment, Service, ServiceChange, ServiceInstance, ServicePipeline, User
 from portal.queries import attempts, components, prepared
 from portal.queries.deployments import HEAVY_OF_LATEST, HEAVY_OF_TARGETS
-
-Kind, Phase = ServiceChange.Kind, ServiceChange.Phase
 
 
 def visible_to(user: User) -> QuerySet[Service]:
@@ -68,17 +66,10 @@ _WHOLE_SERVICE = ("spec", "branch_name", "repository_connection_arn", "repositor
 
 
 def _pipeline_columns(prefix: str, service: str) -> dict[str, Any]:
-    """Columns of a pipeline; before its turn it shows the version that the service's edit deploys.
-
-    AWS Proton: it is in progress from the edit's beginning, so that who waits for it does not find its old success.
-    """
+    """Columns of a pipeline; before its turn it shows the version that the service's edit deploys."""
     found = attempts.columns(prefix)
     for part in ("major", "minor"):
         found[part] = Coalesce(found[part], attempts.planned(service, part))
-    edits = ServiceChange.objects.filter(service=OuterRef(service), finished_at__isnull=True)
-    awaits = Exists(edits.filter(kind__in=(Kind.CREATE, Kind.UPDATE), phase__in=(Phase.INSTANCES, Phase.REMOVALS)))
-    for name, meanwhile in (("status", DeploymentStatus.IN_PROGRESS), ("status_message", "")):
-        found[name] = Case(When(awaits, then=Value(str(meanwhile))), default=found[name], output_field=TextField())
     return found
 
 

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from portal import access
 from portal.actions import deployments as actions
 from portal.enums import Role
+from portal.errors import NotFound
 from portal.queries import deployments as queries
 from portal.wire import paging, reading
 from portal.wire.presenters import deployments as present
@@ -28,13 +31,20 @@ def get_deployment(
     reading.require_service(service_name, service_instance_name)
     rows = queries.narrowed(
         queries.shown(caller.user, whole=True).filter(pk=UUID(id)),
-        environment=environment_name,
+        environment=None,
         service=service_name,
         instance=service_instance_name,
         component=component_name,
-        one=True,
     )
-    return {"deployment": present.deployment(access.shown(rows, f"deployment {id} does not exist"))}
+    found = _found(rows, id)
+    if environment_name not in (None, found["environmentName"]):  # a pipeline's is not its own, and yet it is shown
+        raise NotFound(f"deployment {id} does not exist")
+    return {"deployment": found}
+
+
+def _found(rows: QuerySet[Any], id: str) -> dict[str, Any]:
+    row = access.shown(rows, f"deployment {id} does not exist")
+    return present.deployment(queries.with_environments([row])[0])
 
 
 @operation("ListDeployments", Role.VIEWER)
@@ -75,7 +85,8 @@ def list_deployments(
             access.service(caller.user, service_name)
         if component_name is not None:
             access.component(caller.user, component_name)
-    return {"deployments": [present.summary(row) for row in found], "nextToken": token}
+    shown = [present.summary(row) for row in queries.with_environments(found)]
+    return {"deployments": shown, "nextToken": token}
 
 
 @operation("DeleteDeployment", Role.PLATFORM)
@@ -83,8 +94,6 @@ def delete_deployment(caller: Caller, *, id: str) -> Reply:
     """A repeat succeeds, and returns nothing."""
     if queries.was_removed(caller.user, id):
         return {}
-    shown = present.deployment(
-        access.shown(queries.shown(caller.user, whole=True).filter(pk=UUID(id)), f"deployment {id} does not exist")
-    )
+    shown = _found(queries.shown(caller.user, whole=True).filter(pk=UUID(id)), id)
     actions.delete(by=caller.user, deployment=access.deployment(caller.user, id, write=True))
     return {"deployment": shown}
