@@ -1,6 +1,7 @@
 """Statements that are asked so often that building and planning them each time would cost more than answering them.
 
-On PostgreSQL a statement is prepared once for each connection. SQLite, which plans fast, gets the same SQL as ever.
+Their rows are as the database gives them: a UUID is text. On PostgreSQL a statement is prepared once for each
+connection. SQLite, which plans fast, gets the same SQL as ever.
 """
 
 import threading
@@ -10,9 +11,10 @@ from typing import Any
 import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Expression, F, Field, IntegerField, Model, QuerySet
+from django.db.models import Expression, F, Field, IntegerField, Model, QuerySet, UUIDField
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from psycopg.types.datetime import TimestamptzLoader
+from psycopg.types.string import TextLoader
 
 MOST = 64  # compiled queries of one list
 _kept = threading.local()
@@ -25,6 +27,7 @@ class _Prepared(psycopg.Cursor[Any]):
         super().__init__(connection, **options)
         # psycopg's own, which is in C. Django's sets the time zone, which its connections have: UTC.
         self.adapters.register_loader("timestamptz", TimestamptzLoader)
+        self.adapters.register_loader("uuid", TextLoader)
 
     def execute(self, query: Any, params: Any = None, **_: Any) -> "_Prepared":
         super().execute(query, params, prepare=True)
@@ -162,6 +165,15 @@ def _marks(query: QuerySet[Any], columns: Sequence[str]) -> list[Mark]:
     ]
 
 
+def _is(column: Any, kind: type[Any]) -> bool:
+    return isinstance(column.output_field, kind)
+
+
+def _text(value: Any, expression: Any, connection: Any) -> str | None:
+    """As PostgreSQL writes it."""
+    return None if value is None else str(value)
+
+
 class _Compiled:
     """SQL, where its values come from, and how its columns become a dictionary."""
 
@@ -171,9 +183,9 @@ class _Compiled:
         self._names = list(query.query.selected)
         columns = [expression for expression, *_ in self._compiler.select]
         self._converters = {
-            place: found
-            for place, found in self._compiler.get_converters(columns).items()
-            if not isinstance(columns[place].output_field, IntegerField)  # whole numbers come as such
+            place: ([*converters, _text] if _is(columns[place], UUIDField) else converters, column)
+            for place, (converters, column) in self._compiler.get_converters(columns).items()
+            if not _is(columns[place], IntegerField)  # whole numbers come as such
         }
 
     def rows(self, values: Sequence[Any]) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ def test_a_list_goes_on_after_values_of_any_kind():
     listing = prepared.Listing(lambda: Template.objects.values("name", "kind", "created_at", "pk"))
     for name in ("b", "a", "c", "d"):
         rows.template(name=name)
-    a, b, c, d = listing.page(("name",), 9)
+    _, _, c, d = listing.page(("name",), 9)
     for by in (("kind", "name"), ("created_at", "pk"), ("pk",)):
         everything = listing.page(by, 9)
         places = [[row[column] for column in by] for row in everything]
@@ -69,9 +69,10 @@ def test_a_list_goes_on_after_values_of_any_kind():
 def test_a_statement_that_fails_fails_as_any_other_query():
     with pytest.raises(DatabaseError), transaction.atomic():
         prepared.fetch("SELECT nothing FROM nowhere")
-    with pytest.raises(TransactionManagementError), transaction.atomic():
+    with transaction.atomic():
         transaction.set_rollback(True)
-        prepared.fetch("SELECT 1")
+        with pytest.raises(TransactionManagementError):
+            prepared.fetch("SELECT 1")
 
 
 def test_a_statement_is_counted_as_any_other_query(django_assert_num_queries):
