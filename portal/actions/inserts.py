@@ -30,7 +30,7 @@ def _inserted(row: Model, on_conflict: str) -> bool:
 
 
 @cache
-def _parts(model: type[Model]) -> "tuple[list[Field[Any, Any]], str, str]":
+def _parts(model: Any) -> "tuple[list[Field[Any, Any]], str, str]":
     """The columns that are given, the statement until its values, and the key's column."""
     name = connection.ops.quote_name
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]

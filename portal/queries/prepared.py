@@ -35,9 +35,11 @@ class _Prepared(psycopg.Cursor[Any]):
 
 
 class _Watched(_Prepared):
-    def execute(self, query: Any, params: Any = None, **_: Any) -> "_Prepared":
+    """For Django's log of queries, which tests count."""
+
+    def execute(self, query: Any, params: Any = None, **_: Any) -> "_Watched":
         super().execute(query, params)
-        self._query = self._convert_query(query, params)  # psycopg leaves out what Django's log reads
+        self._query = self._convert_query(query, params)  # psycopg leaves it out
         return self
 
 
