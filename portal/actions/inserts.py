@@ -20,7 +20,7 @@ def insert_unless_taken(row: Model) -> bool:
 
 
 def _inserted(row: Model, on_conflict: str) -> bool:
-    fields, begin, key = _parts(type(row))
+    fields, begin, key = _parts(row._meta)
     values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
     found = prepared.fetch(f"{begin} {on_conflict}RETURNING {key}", values)
     if found:
@@ -30,11 +30,11 @@ def _inserted(row: Model, on_conflict: str) -> bool:
 
 
 @cache
-def _parts(model: Any) -> "tuple[list[Field[Any, Any]], str, str]":
+def _parts(meta: Any) -> "tuple[list[Field[Any, Any]], str, str]":
     """The columns that are given, the statement until its values, and the key's column."""
     name = connection.ops.quote_name
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    fields = [field for field in meta.concrete_fields if not field.primary_key]
     columns = ", ".join(name(field.column) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
-    begin = f"INSERT INTO {name(model._meta.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608
-    return fields, begin, name(model._meta.pk.column)
+    begin = f"INSERT INTO {name(meta.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608
+    return fields, begin, name(meta.pk.column)
