@@ -1,7 +1,8 @@
 """Statements that are asked so often that building and planning them each time would cost more than answering them.
 
 Their rows are as the database gives them: a UUID is text. On PostgreSQL a statement is prepared once for each
-connection. SQLite, which plans fast, gets the same SQL as ever.
+connection, and planned for whatever values (see DATABASES in the settings). SQLite, which plans fast, gets the same SQL
+as ever.
 """
 
 import threading
@@ -9,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
-from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression, F, Field, IntegerField, Model, QuerySet, UUIDField
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
@@ -21,11 +21,11 @@ _kept = threading.local()
 
 
 class _Prepared(psycopg.Cursor[Any]):
-    """Values go beside the statement, not into it."""
+    """Values go beside the statement, not into it: it is planned once, whatever they are."""
 
     def __init__(self, connection: Any, **options: Any):
         super().__init__(connection, **options)
-        # psycopg's own, which is in C. Django's sets the time zone, which its connections have: UTC.
+        # psycopg's own, which are in C. Django's sets the time zone, which its connections have: UTC.
         self.adapters.register_loader("timestamptz", TimestamptzLoader)
         self.adapters.register_loader("uuid", TextLoader)
 
@@ -150,14 +150,6 @@ def page(
         # The same once more, for columns of several tables: an index of the first one leads to the place.
         rows = rows.filter(**{f"{by[0]}__{'lte' if descending else 'gte'}": after[0]})
     return rows.order_by(*(f"-{column}" if descending else column for column in by))[:count]
-
-
-def rows(query: QuerySet[Any]) -> list[dict[str, Any]]:
-    """Those of a query of ``values()`` whose SQL is compiled each time, since it is of many forms."""
-    try:
-        return _Compiled(query).rows(())
-    except EmptyResultSet:
-        return []
 
 
 def _marks(query: QuerySet[Any], columns: Sequence[str]) -> list[Mark]:

@@ -82,8 +82,7 @@ def page(
     after = _parsed(_read(question, next_token, len(by)), parse) if next_token else None
     if isinstance(rows, prepared.Listing):
         return _cut(rows.page(by, size + 1, after=after, descending=descending), size, question, key)
-    asked = prepared.page(rows, by, size + 1, after=after, descending=descending)
-    found = prepared.rows(asked) if asked.query.selected else list(asked)  # dictionaries, or whole rows
+    found = list(prepared.page(rows, by, size + 1, after=after, descending=descending))
     return _cut(found, size, question, key)
 
 

@@ -22,13 +22,6 @@ def test_a_statement_gives_what_its_query_gives_whatever_the_order_of_its_values
     assert (len(ask("ENVIRONMENT", "other")), ask("SERVICE", "other")) == (1, [])
 
 
-def test_a_query_of_many_forms_gives_its_rows_and_none_when_none_can_be():
-    rows.template(name="web")
-    query = Template.objects.filter(name__in=["web", "db"], pk__gt=0).values("name")
-    assert prepared.rows(query) == [{"name": "web"}]
-    assert prepared.rows(Template.objects.none().values("name")) == []
-
-
 def test_postgresql_plans_a_statement_once_for_each_connection():
     if connection.vendor != "postgresql":
         pytest.skip("SQLite plans each time")
