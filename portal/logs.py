@@ -95,8 +95,11 @@ def request_id() -> str:
 @contextmanager
 def bound(**ids: object) -> Iterator[None]:
     """Whatever this thread logs inside carries ``ids``."""
-    with structlog.contextvars.bound_contextvars(**{name: str(value) for name, value in ids.items()}):
+    before = structlog.contextvars.bind_contextvars(**{name: str(value) for name, value in ids.items()})
+    try:
         yield
+    finally:
+        structlog.contextvars.reset_contextvars(**before)
 
 
 def connect_to_celery() -> None:

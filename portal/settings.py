@@ -137,8 +137,10 @@ else:
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
         "prepare_threshold": 2**31,  # statements are prepared where that is asked for: portal/queries/prepared.py
-        # A forgotten transaction or a migration that waits for a lock must not stop everybody else.
-        "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
+        # A forgotten transaction or a migration that waits for a lock must not stop everybody else. What is prepared is
+        # planned once: left to itself PostgreSQL plans a page of a list each time, which takes longer than the page.
+        "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
+        " -c plan_cache_mode=force_generic_plan",
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

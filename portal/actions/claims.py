@@ -43,9 +43,10 @@ def _free() -> Q:
 
 def due(model: type[Row], limit: int) -> list[Any]:
     """Primary keys of rows that somebody should drive now: those whose worker is gone, then the longest waiting."""
-    interrupted_first = F("lease_until").asc(nulls_last=True)
-    rows = model._default_manager.filter(_free()).order_by(interrupted_first, "due_at").values_list("pk", flat=True)
-    return list(rows[:limit])
+    rows = model._default_manager.filter(due_at__lte=Now()).values_list("pk", flat=True)
+    interrupted = list(rows.filter(lease_until__lt=Now()).order_by("lease_until")[:limit])
+    waiting = rows.filter(lease_until__isnull=True).order_by("due_at")[: limit - len(interrupted)]
+    return interrupted + list(waiting)  # two queries, since one would sort all that is due
 
 
 def claim(model: type[Row], pk: Any) -> Row | None:

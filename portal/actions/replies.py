@@ -44,32 +44,26 @@ def _statement(anywhere: str, soon: str) -> str:
 
 def begin(key_id: str, signature: str) -> bool:
     """Whether this call is the first with its signature."""
-    with prepared.cursor() as cursor:
-        cursor.execute(_statement(BEGIN, BEGIN_SOON), (key_id, signature))
-        return int(cursor.rowcount) == 1
+    return prepared.change(_statement(BEGIN, BEGIN_SOON), (key_id, signature)) == 1
 
 
 def finish(key_id: str, signature: str, status: int, body: str) -> None:
     stored = vault.keep(body, place=vault.reply_place(key_id, signature))
-    with prepared.cursor() as cursor:
-        cursor.execute(_statement(FINISH, FINISH_SOON), (status, stored, key_id, signature))
+    prepared.change(_statement(FINISH, FINISH_SOON), (status, stored, key_id, signature))
 
 
 def earlier(key_id: str, signature: str) -> tuple[int | None, str] | None:
     """Status and body of the first call; status None while it runs. None when it was forgotten."""
-    with prepared.cursor() as cursor:
-        cursor.execute(EARLIER, (key_id, signature))
-        row = cursor.fetchone()
-    if row is None:
+    found = prepared.fetch(EARLIER, (key_id, signature))
+    if not found:
         return None
-    status, stored = row
+    ((status, stored),) = found
     return (None, "") if status is None else (status, vault.reveal(stored, place=vault.reply_place(key_id, signature)))
 
 
 def forget(key_id: str, signature: str) -> None:
     """The call failed in a way that the same call may be tried again."""
-    with prepared.cursor() as cursor:
-        cursor.execute(FORGET, (key_id, signature))
+    prepared.change(FORGET, (key_id, signature))
 
 
 def delete_old() -> int:

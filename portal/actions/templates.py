@@ -8,9 +8,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from portal import quotas
-from portal.actions import audit
+from portal.actions import audit, inserts
 from portal.actions.bundles import drop_unused
-from portal.actions.names import check_name, check_texts, unless_taken
+from portal.actions.names import check_name, check_texts
 from portal.actions.registrations import compatible_problems, locked_template, only_admins, set_compatible
 from portal.enums import RUNNING, Provisioning, TemplateKind, TemplateVersionStatus
 from portal.errors import Conflict, Invalid, NotFound, QuotaExceeded
@@ -55,22 +55,24 @@ def create_template(
     kind = TemplateKind(kind)
     if prepared.count(Template) >= quotas.TEMPLATES:
         raise QuotaExceeded(f"There are {quotas.TEMPLATES} templates already: delete one first.")
-
-    def make() -> Template:
-        template = Template.objects.create(
-            kind=kind,
-            name=name,
-            display_name=display_name,
-            description=description,
-            provisioning=Provisioning(provisioning) if provisioning else "",
-            encryption_key=encryption_key,
-            tags=tags or {},
+    template = Template(
+        kind=kind,
+        name=name,
+        display_name=display_name,
+        description=description,
+        provisioning=Provisioning(provisioning) if provisioning else "",
+        encryption_key=encryption_key,
+        tags=tags or {},
+    )
+    with transaction.atomic(savepoint=False):
+        made = inserts.insert_unless_taken(template)
+        if made:
+            audit.record(by=by, action="template.create", target=template.arn)
+    if not made:
+        raise Conflict(
+            f"{kind.label} template {name} exists already. Choose another name, or add a version to that one."
         )
-        audit.record(by=by, action="template.create", target=template.arn)
-        return template
-
-    taken = f"{kind.label} template {name} exists already. Choose another name, or add a version to that one."
-    return unless_taken(make, taken)
+    return template
 
 
 def update_template(

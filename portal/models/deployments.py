@@ -104,6 +104,9 @@ class Deployment(DueWork):
         ]
         indexes = [
             models.Index(fields=["target_arn", "-created_at"], name="deployment_by_target"),
+            models.Index(
+                fields=["lease_until"], condition=Q(lease_until__isnull=False), name="deployment_under_a_lease"
+            ),
             models.Index(fields=["environment_name", "-created_at"], name="deployment_by_environment"),
             models.Index(fields=["service_name", "-created_at"], name="deployment_by_service"),
             models.Index(fields=["created_at", "id"], name="deployment_by_time"),

@@ -83,11 +83,11 @@ def everything(user: User) -> QuerySet[Any] | prepared.Listing:
     return _everything if user.is_authenticated and user.is_active else shown(user)
 
 
-def _named(name: str) -> QuerySet[Any]:
-    return Environment.objects.filter(name=name).order_by().values(*_SHOWN, *_WHOLE, **_SHOWN_EXPRESSIONS)
+def _whole() -> QuerySet[Any]:
+    return Environment.objects.order_by().values(*_SHOWN, *_WHOLE, **_SHOWN_EXPRESSIONS)
 
 
-_one = prepared.Statement(_named)
+_one = prepared.Statement(_whole, "name")
 
 
 def one(user: User, name: str) -> dict[str, Any] | None:

@@ -71,12 +71,11 @@ def _all() -> QuerySet[Any]:
     return ServiceInstance.objects.values(*_SHOWN, **_EXPRESSIONS)
 
 
-def _named(service_name: str, name: str) -> QuerySet[Any]:
-    rows = ServiceInstance.objects.filter(service__name=service_name, name=name)
-    return rows.order_by().values(*_SHOWN, *_WHOLE, **_EXPRESSIONS)
+def _whole() -> QuerySet[Any]:
+    return ServiceInstance.objects.order_by().values(*_SHOWN, *_WHOLE, **_EXPRESSIONS)
 
 
-_one = prepared.Statement(_named)
+_one = prepared.Statement(_whole, "service__name", "name")
 
 
 def one(user: User, service_name: str, name: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 from django.utils import timezone
 
 from portal.models import User
@@ -46,26 +46,25 @@ def find(key_id: str) -> Key | None:
     Being the first statement of a call it tells, too, whether the connection that was kept still stands: it is asked
     once more over a new one when not, instead of another statement before it each time.
     """
-    connection.health_check_done = True
+    database = connections[DEFAULT_DB_ALIAS]
+    database.health_check_done = True
     try:
         return _find(key_id)
     except (InterfaceError, OperationalError):
-        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+        if database.in_atomic_block or database.connection is None or database.is_usable():
             raise
-    connection.close()
+    database.close()
     return _find(key_id)
 
 
 def _find(key_id: str) -> Key | None:
-    with prepared.cursor() as cursor:
-        if key_id.startswith(SESSION_PREFIX):
-            now = connection.ops.adapt_datetimefield_value(timezone.now())
-            cursor.execute(SHORT_LIVED, (now, key_id))
-        else:
-            cursor.execute(LONG_LIVED, (key_id,))
-        row = cursor.fetchone()
-    if row is None:
+    if key_id.startswith(SESSION_PREFIX):
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        found = prepared.fetch(SHORT_LIVED, (now, key_id))
+    else:
+        found = prepared.fetch(LONG_LIVED, (key_id,))
+    if not found:
         return None
-    secret, account_id, revoked, token_hash, expired, parent_id, scope, pk, username, active, role = row
-    user = User.from_db(connection.alias, USER, (pk, username, bool(active), role))
+    ((secret, account_id, revoked, token_hash, expired, parent_id, scope, pk, username, active, role),) = found
+    user = User.from_db(DEFAULT_DB_ALIAS, USER, (pk, username, bool(active), role))
     return Key(key_id, secret, account_id, bool(revoked), token_hash, bool(expired), parent_id, scope, user)

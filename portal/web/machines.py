@@ -21,7 +21,7 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.monotonic()
-        known = logs.new_request_id(request.headers.get("X-Request-ID", ""))
+        known = logs.new_request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
         machine = request.path_info in FOR_MACHINES
         if machine:  # a probe knows an address, not the name that people use; these pages make no links
             request.get_host = lambda: "localhost"

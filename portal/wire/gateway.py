@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.request import RawPostDataException, UnreadablePostError
@@ -163,7 +164,7 @@ def _worked_on(call: Call) -> replay.Reply:
         return replay.once(call.signed, lambda: _answer(call, INSIDE))
     except PortalError as refusal:
         error = translate(refusal, call.operation.name)
-        return replay.Reply(error.status, _json(error.body()))
+        return replay.Reply(error.status, orjson.dumps(error.body()))
 
 
 def _answer(call: Call, steps: tuple[Step, ...]) -> replay.Reply:
@@ -171,15 +172,12 @@ def _answer(call: Call, steps: tuple[Step, ...]) -> replay.Reply:
         for step in steps:
             step(call)
     except AwsError as error:
-        return replay.Reply(error.status, _json(error.body()))
+        return replay.Reply(error.status, orjson.dumps(error.body()))
     except Exception:
         log.exception("%s failed", call.operation.name if call.operation else "a request")
         failure = AwsError("InternalServerException", "Something went wrong here. The request id finds it in the logs.")
-        return replay.Reply(500, _json(failure.body()))
-    return replay.Reply(200, _json(call.reply))
-
-
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+        return replay.Reply(500, orjson.dumps(failure.body()))
+    return replay.Reply(200, orjson.dumps(call.reply))
 
 
 class WireMiddleware:

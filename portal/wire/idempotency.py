@@ -14,7 +14,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from portal.errors import Conflict, Invalid
+from portal.actions import inserts
+from portal.errors import Conflict, Invalid, PortalError
 from portal.models import Creation
 from portal.queries import prepared
 from portal.wire.errors import MISMATCH
@@ -59,7 +60,7 @@ def create(
             raise Conflict(f"{original} exists already and was modified since it was created.")
         return original
 
-    original = before()
+    original = before() if token else None
     if original is not None:
         return original
     try:
@@ -67,17 +68,19 @@ def create(
             made = make()
             if token:
                 Creation.objects.filter(operation=operation, account_id=caller.account_id, client_token=token).delete()
-            Creation.objects.create(
-                operation=operation,
-                account_id=caller.account_id,
-                client_token=token or "",
-                target_arn=made.arn,
-                request_hash=digest,
-                fingerprint=_digest(fingerprint(made)),
+            inserts.insert(
+                Creation(
+                    operation=operation,
+                    account_id=caller.account_id,
+                    client_token=token or "",
+                    target_arn=made.arn,
+                    request_hash=digest,
+                    fingerprint=_digest(fingerprint(made)),
+                )
             )
             return made
-    except (Conflict, IntegrityError):
-        original = before()  # somebody made it at the same moment
+    except (PortalError, IntegrityError):
+        original = before()  # a name is taken by the original; or somebody made it at the same moment
         if original is None:
             raise
         return original
@@ -98,16 +101,16 @@ def once(
     return create(caller, operation, request, token=token, make=make, find=find, fingerprint=lambda row: None)
 
 
-def _of_name(operation: str, arn: str) -> QuerySet[Any]:
-    return Creation.objects.filter(operation=operation, target_arn=arn).order_by("-id").values(*KNOWN)[:1]
+def _newest() -> QuerySet[Any]:
+    return Creation.objects.order_by("-id").values(*KNOWN)
 
 
-_named = prepared.Statement(_of_name)
+_of_name = prepared.Statement(_newest, "operation", "target_arn")
 
 
 def _record(caller: Caller, operation: str, token: str | None, arn: str) -> Mapping[str, Any] | None:
     if not token:
-        return next(iter(_named(operation, arn)), None)
+        return next(iter(_of_name(operation, arn)), None)
     since = timezone.now() - TOKENS_LIVE
     rows = Creation.objects.filter(operation=operation, account_id=caller.account_id, client_token=token)
     return rows.filter(created_at__gt=since).values(*KNOWN).first()

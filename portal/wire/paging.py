@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
-from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models import QuerySet
 
 from portal.errors import Invalid
 from portal.queries import prepared
@@ -80,19 +79,10 @@ def page(
     else that the answer depends on. Raises Invalid for a token that is not of this question.
     """
     size = max_results or DEFAULT_SIZE
-    order = tuple(f"-{column}" if descending else column for column in by)
+    after = _parsed(_read(question, next_token, len(by)), parse) if next_token else None
     if isinstance(rows, prepared.Listing):
-        if not next_token:
-            return _cut(rows.first(order, size + 1), size, question, key)
-        rows = rows.build()
-    if next_token:
-        after = _parsed(_read(question, next_token, len(by)), parse)
-        beyond = TupleLessThan if descending else TupleGreaterThan
-        rows = rows.filter(beyond(Tuple(*[F(column) for column in by]), tuple(after)))
-        # The same once more, for columns of several tables: an index of the first one leads to the place.
-        rows = rows.filter(**{f"{by[0]}__{'lte' if descending else 'gte'}": after[0]})
-    asked = rows.order_by(*order)[: size + 1]
-    found = prepared.rows(asked) if asked.query.selected else list(asked)  # dictionaries, or whole rows
+        return _cut(rows.page(by, size + 1, after=after, descending=descending), size, question, key)
+    found = list(prepared.page(rows, by, size + 1, after=after, descending=descending))
     return _cut(found, size, question, key)
 
 

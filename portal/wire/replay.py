@@ -24,7 +24,7 @@ class Reply:
     """What goes back: the HTTP status and the body."""
 
     status: int
-    body: str = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 def once(signed: Signed, run: Callable[[], Reply]) -> Reply:
@@ -45,7 +45,7 @@ def once(signed: Signed, run: Callable[[], Reply]) -> Reply:
             log.error("a signature could not be written down", exc_info=True)
             raise Unavailable("The database does not answer: nothing was changed. Try again.") from trouble
         if found is not None and found[0] is not None:
-            return Reply(found[0], found[1])
+            return Reply(found[0], found[1].encode())
         if time.monotonic() > until:
             raise Conflict("The same signed request is being worked on, or was broken off. Look at what it changed.")
         time.sleep(PAUSE_SECONDS)
@@ -64,7 +64,7 @@ def once(signed: Signed, run: Callable[[], Reply]) -> Reply:
 def _finish(who: tuple[str, str], reply: Reply) -> None:
     """What was changed is changed: the answer goes out whether it can be kept or not."""
     try:
-        replies.finish(*who, reply.status, reply.body)
+        replies.finish(*who, reply.status, reply.body.decode())
     except DatabaseError:
         log.warning("an answer could not be kept: the same call again is a conflict", exc_info=True)
 

@@ -20,7 +20,7 @@ OTHER = Signed("AKIAAAAAAAAAAAAAAAAA", "", "b" * 64)
 
 
 class Calls:
-    def __init__(self, reply: Reply = Reply(200, '{"spec": "c4n4ry"}')):  # noqa: B008 (frozen)
+    def __init__(self, reply: Reply = Reply(200, b'{"spec": "c4n4ry"}')):  # noqa: B008 (frozen)
         self.count, self.reply = 0, reply
 
     def __call__(self) -> Reply:
@@ -31,7 +31,7 @@ class Calls:
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", [200, 400])
 def test_the_second_call_gets_the_answer_of_the_first(status):
-    calls = Calls(Reply(status, '{"spec": "c4n4ry"}'))
+    calls = Calls(Reply(status, b'{"spec": "c4n4ry"}'))
     answers = [replay.once(ONE, calls) for _ in range(3)]
     assert (answers, calls.count) == ([calls.reply] * 3, 1)
     replay.once(OTHER, calls)
@@ -49,8 +49,8 @@ def test_a_call_costs_two_statements_and_its_answer_is_not_readable_in_the_datab
 def test_what_failed_inside_may_be_tried_again():
     with pytest.raises(ZeroDivisionError):
         replay.once(ONE, lambda: 1 / 0)
-    assert replay.once(ONE, Calls(Reply(500, "{}"))) == Reply(500, "{}")
-    assert replay.once(ONE, Calls(Reply(200, "{}"))) == Reply(200, "{}")
+    assert replay.once(ONE, Calls(Reply(500, b"{}"))) == Reply(500, b"{}")
+    assert replay.once(ONE, Calls(Reply(200, b"{}"))) == Reply(200, b"{}")
 
 
 @pytest.mark.django_db

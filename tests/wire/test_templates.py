@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal import quotas
 from portal.actions import registrations
 from portal.enums import Role, TemplateKind
 from portal.models import Creation, TemplateVersion
@@ -45,6 +46,13 @@ def test_a_repeated_creation_gets_the_original(admin):
     assert refused(admin, "CreateServiceTemplate", name="web", pipelineProvisioning="CUSTOMER_MANAGED")[0] == (
         "ConflictException"
     )
+
+
+def test_a_repeated_creation_gets_the_original_when_no_other_template_has_room(admin, monkeypatch):
+    first = run(admin, "CreateEnvironmentTemplate", name="vpc")
+    monkeypatch.setattr(quotas, "TEMPLATES", 1)
+    assert run(admin, "CreateEnvironmentTemplate", name="vpc") == first
+    assert refused(admin, "CreateEnvironmentTemplate", name="other")[0] == "ServiceQuotaExceededException"
 
 
 def test_a_template_that_the_browser_made_is_in_the_way(admin):
