@@ -133,7 +133,7 @@ def shown(user: User, *, whole: bool = False) -> QuerySet[Any]:
 def with_environments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of ``shown``, where a pipeline whose service has no instance any more has the environment that one was
     deployed to last before. One query more, and only then."""
-    gone = {row["id"]: row for row in rows if not (row["environment_name"] or row["pipeline_environment"])}
+    gone = {str(row["id"]): row for row in rows if not (row["environment_name"] or row["pipeline_environment"])}
     if gone:
         before = Deployment.objects.filter(
             service_name=OuterRef("service_name"),
@@ -142,7 +142,7 @@ def with_environments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ).order_by("-created_at")
         named = Deployment.objects.filter(pk__in=gone).order_by()
         for id, name in named.values_list("pk", Subquery(before.values("environment_name")[:1])):
-            gone[id]["pipeline_environment"] = name
+            gone[str(id)]["pipeline_environment"] = name
     return rows
 
 
