@@ -54,9 +54,10 @@ def notify(
 ) -> Deployment:
     """Take a report about the target's last deployment. None as outputs leaves those of an earlier report.
 
-    AWS Proton does not say what it does with a report about another deployment than the last one, or about one that has
-    ended: the first is a Conflict; the second may change the outputs of a deployment that succeeded, when it names it,
-    and is a Conflict otherwise. Raises Invalid for outputs and statuses that there cannot be.
+    AWS Proton does not say what it does with a report about another deployment than the last one, or about one that
+    has ended: the first is a Conflict. The second is taken when it agrees with how that ended: pipelines report
+    outputs such as the tag of an image long after they were deployed, and jobs that run again report their success
+    again. It is a Conflict otherwise. Raises Invalid for outputs and statuses that there cannot be.
     """
     require_change(by, target)
     _check(status, message, outputs or ())
@@ -73,12 +74,12 @@ def notify(
             )
         if deployment.status in RUNNING:
             _take(deployment, status, message, outputs)
-        elif named is not None and outputs is not None and deployment.status == DeploymentStatus.SUCCEEDED:
+        elif outputs is not None and _refreshes(deployment, status, named):
             _refresh(deployment, outputs)
-        else:
+        elif outputs is not None or status != deployment.status:
             raise Conflict(
-                f"No deployment of {target} is in progress. A report may still change the outputs of one that "
-                "succeeded, when it has its deploymentId."
+                f"No deployment of {target} is in progress: the last one ended as {deployment.status}. A report may "
+                "still change the outputs of one that succeeded, or say again how it ended."
             )
         said = {"status": status} if status else {}
         audit.record(by=by, action="deployment.notify", target=deployment.arn, outputs=len(outputs or ()), **said)
@@ -141,6 +142,13 @@ def _take(deployment: Deployment, status: str, message: str, outputs: Sequence[O
         message=" ".join(part for part in (message, f"({counted})" if counted else "") if part),
     )
     nudges.after_commit(tasks.drive_deployment, deployment.pk)
+
+
+def _refreshes(deployment: Deployment, status: str, named: UUID | None) -> bool:
+    """Whether outputs that are reported after the end belong to what runs. A build that says that it is still in
+    progress may be an older one than the last: it must name its deployment."""
+    agreeing = ("", "SUCCEEDED") if named is None else ("", "SUCCEEDED", "IN_PROGRESS")
+    return deployment.status == DeploymentStatus.SUCCEEDED and status in agreeing
 
 
 def _refresh(deployment: Deployment, outputs: Sequence[Output]) -> None:

@@ -83,15 +83,44 @@ def test_the_right_id_is_taken(running):
     assert latest(running).notified_status == "SUCCEEDED"
 
 
-def test_what_has_ended_takes_new_outputs_for_its_own_id_only(ended):
-    by = rows.person()
-    named = {"status": "FAILED", "deployment_id": str(ended.latest_id)}
-    for wrong in ({"outputs": OUTPUTS}, {"status": "SUCCEEDED"}, named):
-        with pytest.raises(Conflict):
-            notifications.notify(by=by, target=ended, **wrong)
-    notifications.notify(by=by, target=ended, deployment_id=str(ended.latest_id), outputs=OUTPUTS)
+@pytest.mark.parametrize("status", ["", "SUCCEEDED"])
+@pytest.mark.parametrize("named", [True, False])
+def test_what_succeeded_takes_the_outputs_that_are_reported_later(ended, named, status):
+    given = {"deployment_id": str(ended.latest_id)} if named else {}
+    notifications.notify(by=rows.person(), target=ended, status=status, outputs=OUTPUTS, **given)
     assert {row.key: row.value for row in latest(ended).outputs.all()} == {"Url": "https://x", "Id": "1"}
-    assert latest(ended).status == "SUCCEEDED"
+    assert (latest(ended).status, latest(ended).notified_at) == ("SUCCEEDED", None)
+
+
+def test_a_build_that_is_in_progress_refreshes_what_it_names_only(ended):
+    by = rows.person()
+    with pytest.raises(Conflict):
+        notifications.notify(by=by, target=ended, status="IN_PROGRESS", outputs=OUTPUTS)
+    named = str(ended.latest_id)
+    notifications.notify(by=by, target=ended, status="IN_PROGRESS", outputs=OUTPUTS, deployment_id=named)
+    assert latest(ended).outputs.count() == 2
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED"])
+def test_how_it_ended_may_be_said_again_and_nothing_else(ended, status):
+    changed(ended, status=status)
+    before = list(latest(ended).outputs.values_list("key", "value"))
+    by, named = rows.person(), str(ended.latest_id)
+    notifications.notify(by=by, target=ended, status=status)
+    notifications.notify(by=by, target=ended, status=status, deployment_id=named)
+    for other in {"IN_PROGRESS", "SUCCEEDED", "FAILED", ""} - {status}:
+        with pytest.raises(Conflict, match=f"ended as {status}"):
+            notifications.notify(by=by, target=ended, status=other, deployment_id=named)
+    assert (latest(ended).status, list(latest(ended).outputs.values_list("key", "value"))) == (status, before)
+
+
+def test_success_with_outputs_is_not_said_of_what_was_cancelled(ended):
+    changed(ended, status="CANCELLED")
+    for status in ("", "SUCCEEDED"):
+        with pytest.raises(Conflict):
+            notifications.notify(by=rows.person(), target=ended, status=status, outputs=OUTPUTS)
+    with pytest.raises(Conflict):
+        notifications.notify(by=rows.person(), target=ended, status="SUCCEEDED")
 
 
 def test_what_failed_has_no_outputs_to_refresh(ended):
