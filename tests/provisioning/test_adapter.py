@@ -42,6 +42,21 @@ Outputs:
   Service: {Value: !GetAtt Service.Name}
 """
 
+SERVERLESS = """
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Runtime: python3.12, Timeout: 5}}
+Resources:
+  Jobs: {Type: AWS::SQS::Queue}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: index.handler
+      InlineCode: "def handler(event, context): return {}"
+      Events: {Job: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}}
+Outputs:
+  Worker: {Value: !Ref Worker}
+"""
+
 
 @pytest.fixture
 def client(aws_account: str) -> Any:
@@ -64,6 +79,20 @@ def test_a_service_with_quoted_numbers_is_created_and_runs(client: Any) -> None:
     assert outcome(client("cloudformation"), "quoted") == "CREATE_COMPLETE"
     service = client("ecs").describe_services(cluster="adapter", services=["web"])["services"][0]
     assert service["desiredCount"] == 3
+
+
+def test_a_serverless_template_is_expanded_and_created(client: Any) -> None:
+    client("cloudformation").create_stack(
+        StackName="serverless", TemplateBody=SERVERLESS, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+    )
+    assert outcome(client("cloudformation"), "serverless") == "CREATE_COMPLETE"
+    resources = client("cloudformation").list_stack_resources(StackName="serverless")["StackResourceSummaries"]
+    assert sorted(resource["ResourceType"] for resource in resources) == [
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::SQS::Queue",
+    ]
 
 
 def test_without_the_adapter_the_same_template_fails(client: Any, aws: EmbeddedAws, monkeypatch: Any) -> None:
