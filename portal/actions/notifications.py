@@ -55,9 +55,9 @@ def notify(
     """Take a report about the target's last deployment. None as outputs leaves those of an earlier report.
 
     AWS Proton does not say what it does with a report about another deployment than the last one, or about one that
-    has ended: the first is a Conflict. The second is taken when it agrees with how that ended: pipelines report
-    outputs such as the tag of an image long after they were deployed, and jobs that run again report their success
-    again. It is a Conflict otherwise. Raises Invalid for outputs and statuses that there cannot be.
+    has ended: the first is a Conflict. The second may change the outputs of a deployment that succeeded, when it names
+    that, or gives outputs and nothing else, as pipelines do that report the tag of an image long after they were
+    deployed. It is a Conflict otherwise. Raises Invalid for outputs and statuses that there cannot be.
     """
     require_change(by, target)
     _check(status, message, outputs or ())
@@ -76,10 +76,10 @@ def notify(
             _take(deployment, status, message, outputs)
         elif outputs is not None and _refreshes(deployment, status, named):
             _refresh(deployment, outputs)
-        elif outputs is not None or status != deployment.status:
+        else:
             raise Conflict(
                 f"No deployment of {target} is in progress: the last one ended as {deployment.status}. A report may "
-                "still change the outputs of one that succeeded, or say again how it ended."
+                "still change the outputs of one that succeeded, when it has its deploymentId, or outputs alone."
             )
         said = {"status": status} if status else {}
         audit.record(by=by, action="deployment.notify", target=deployment.arn, outputs=len(outputs or ()), **said)
@@ -145,9 +145,9 @@ def _take(deployment: Deployment, status: str, message: str, outputs: Sequence[O
 
 
 def _refreshes(deployment: Deployment, status: str, named: UUID | None) -> bool:
-    """Whether outputs that are reported after the end belong to what runs. A build that says that it is still in
-    progress may be an older one than the last: it must name its deployment."""
-    agreeing = ("", "SUCCEEDED") if named is None else ("", "SUCCEEDED", "IN_PROGRESS")
+    """Whether outputs that are reported after the end belong to what runs. What tells a status may be an older build
+    than the last: it must name its deployment."""
+    agreeing = ("",) if named is None else ("", "SUCCEEDED", "IN_PROGRESS")
     return deployment.status == DeploymentStatus.SUCCEEDED and status in agreeing
 
 
