@@ -164,7 +164,7 @@ def create(
         if locked.instances.filter(name=name).exists():
             raise Conflict(f"{locked.name} has an instance named {name} already.")
         check_count(locked.instances.count() + 1)
-        document = specs.read(spec, "service", stored=locked.spec)
+        document = specs.read(spec, "service", stored=locked.spec, instance=name)
         _, entry = specs.find_instance(document, name)
         version = (
             template_queries.resolve(by, locked.template, major, minor)
@@ -229,7 +229,7 @@ def update(
             minor=minor,
         )
         text = spec or service.spec
-        document = specs.read(text, "service", stored=service.spec)
+        document = specs.read(text, "service", stored=service.spec, instance=locked.name)
         _, entry = specs.find_instance(document, locked.name)
         if entry.environment != locked.environment.name:
             index, _ = specs.find_instance(document, locked.name)

@@ -46,7 +46,7 @@ def update(
         if not version.has_pipeline:
             message = f"{version} has no pipeline: it cannot replace the one of {locked.name}."
             raise Invalid(message, [Problem("/version", message)])
-        document = specs.read(spec or locked.spec, "service", stored=locked.spec)
+        document = specs.read(spec or locked.spec, "service", stored=locked.spec, pipeline=True)
         inputs = specs.pipeline_inputs(document, version)
         current = specs.stored(locked.spec, "service")
         merged = dump_spec(Spec(current.kind, {}, current.instances, document.pipeline))

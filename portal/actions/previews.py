@@ -158,7 +158,7 @@ def preview_instance(
     _require_usable(by, version, instance)
     try:
         stored = instance.service.spec if instance else ""
-        document = specs.read(spec, "service", stored=stored)
+        document = specs.read(spec, "service", stored=stored, instance=instance_name if instance else "")
         inputs = specs.instance_inputs(document, instance_name, version)
     except Invalid as wrong:
         return Preview(problems=wrong.problems, spec=spec)
@@ -205,7 +205,7 @@ def preview_pipeline(
     """Of an update of a service's pipeline; otherwise the same."""
     _require_usable(by, version, pipeline)
     try:
-        document = specs.read(spec, "service", stored=pipeline.service.spec)
+        document = specs.read(spec, "service", stored=pipeline.service.spec, pipeline=True)
         inputs = specs.pipeline_inputs(document, version)
     except Invalid as wrong:
         return Preview(problems=wrong.problems, spec=spec)

@@ -19,13 +19,22 @@ def _refuse(what: str, problems: tuple[Problem, ...]) -> None:
         raise Invalid(f"{what}: " + " ".join(problem.message for problem in wrong), wrong)
 
 
-def read(text: str, kind: Kind, stored: str = "") -> Spec:
-    """The spec of a text, with ``${Proton::CURRENT_VAL}`` replaced from the stored text. Raises Invalid."""
+def read(text: str, kind: Kind, stored: str = "", *, instance: str = "", pipeline: bool = False) -> Spec:
+    """The spec of a text, with ``${Proton::CURRENT_VAL}`` replaced from the stored text. Raises Invalid.
+
+    AWS Proton: where only the entry of one ``instance`` is applied, or only the ``pipeline``, the rest may say anything:
+    what it refers to need not be there.
+    """
     spec, problems = parse_spec(text, kind)
     _refuse("The spec cannot be read", problems)
     assert spec is not None
     old = parse_spec(stored, kind)[0] if stored else None
     spec, problems = resolve_current_values(spec, old)
+    if instance:
+        at = [pointer("instances", place, "") for place, entry in enumerate(spec.instances) if entry.name == instance]
+        problems = tuple(problem for problem in problems if problem.path.startswith(tuple(at)))
+    elif pipeline:
+        problems = tuple(problem for problem in problems if problem.path.startswith(pointer("pipeline", "")))
     _refuse("The spec refers to a value that is not there", problems)
     _refuse("The spec cannot be stored", tuple(_unstorable(spec)))
     return spec

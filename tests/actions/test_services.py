@@ -231,6 +231,21 @@ def test_current_val_keeps_the_stored_value(home, of):
     assert service.instances.get().deployed.inputs == {"image": "app:1", "port": 99}
 
 
+def test_current_val_may_stand_for_nothing_in_what_is_not_applied(home, of):
+    service = rows.service("web", of=of, spec=rows.service_spec("home", "dev"))
+    spec = (
+        "proton: ServiceSpec\npipeline: {branch: '${Proton::CURRENT_VAL}'}\ninstances:\n"
+        "- {name: dev, environment: home, spec: {image: 'app:2'}}\n"
+        "- {name: gone, environment: home, spec: {image: '${Proton::CURRENT_VAL}'}}\n"
+    )
+    by, instance = rows.person(), service.instances.get()
+    instances.update(by=by, instance=instance, deployment_type="CURRENT_VERSION", spec=spec)
+    rows.run_everything()
+    assert service.instances.get().deployed.inputs["image"] == "app:2"
+    with pytest.raises(Invalid, match="needs a value that is already stored"):
+        instances.create(by=by, service=service, name="gone", spec=spec)
+
+
 def test_one_instance_can_be_created_on_its_own(home, of):
     service = rows.service("web", of=of, spec=rows.service_spec("home", "dev"))
     instances.create(
