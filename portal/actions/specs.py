@@ -22,8 +22,8 @@ def _refuse(what: str, problems: tuple[Problem, ...]) -> None:
 def read(text: str, kind: Kind, stored: str = "", *, instance: str = "", pipeline: bool = False) -> Spec:
     """The spec of a text, with ``${Proton::CURRENT_VAL}`` replaced from the stored text. Raises Invalid.
 
-    AWS Proton: where only the entry of one ``instance`` is applied, or only the ``pipeline``, the rest may say anything:
-    what it refers to need not be there.
+    AWS Proton: where only the entry of one ``instance`` is applied, or only the ``pipeline``, the rest may refer to
+    what is not there.
     """
     spec, problems = parse_spec(text, kind)
     _refuse("The spec cannot be read", problems)
