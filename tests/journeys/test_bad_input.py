@@ -162,6 +162,7 @@ def test_a_service_cannot_go_into_an_environment_that_was_deleted_meanwhile(
     page.get_by_label("Environment", exact=True).select_option(office)
     page.get_by_label("Container image").fill("mailer:1")
     review(page)
+    expect(page.get_by_role("button", name="Create the service")).to_be_enabled(timeout=30_000)
     other = visit("admin")
     other.goto(f"/environments/{office}/delete/")
     other.get_by_label(f"Type {office} to confirm").fill(office)
