@@ -45,7 +45,7 @@ def client(liar: Liar, service: str = "cloudformation", **credentials: Any) -> A
         service,
         region_name="us-east-1",
         endpoint_url=liar.endpoint,
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=5),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=30),
         **(credentials or {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "embedded"}),
     )
 
