@@ -10,7 +10,8 @@ from portal.queries import prepared
 
 
 def insert(row: Model) -> None:
-    """What ``row.save(force_insert=True)`` does, without signals, for a table whose key the database gives."""
+    """What ``row.save(force_insert=True)`` does, without signals, for a table of whose columns the database gives the
+    key and no other."""
     _inserted(row, "")
 
 

@@ -30,11 +30,10 @@ def read(text: str, kind: Kind, stored: str = "", *, instance: str = "", pipelin
     assert spec is not None
     old = parse_spec(stored, kind)[0] if stored else None
     spec, problems = resolve_current_values(spec, old)
-    if instance:
-        at = [pointer("instances", place, "") for place, entry in enumerate(spec.instances) if entry.name == instance]
-        problems = tuple(problem for problem in problems if problem.path.startswith(tuple(at)))
-    elif pipeline:
-        problems = tuple(problem for problem in problems if problem.path.startswith(pointer("pipeline", "")))
+    if instance or pipeline:
+        entries = [pointer("instances", at, "") for at, entry in enumerate(spec.instances) if entry.name == instance]
+        applied = (pointer("pipeline", ""),) if pipeline else tuple(entries)
+        problems = tuple(problem for problem in problems if problem.path.startswith(applied))
     _refuse("The spec refers to a value that is not there", problems)
     _refuse("The spec cannot be stored", tuple(_unstorable(spec)))
     return spec

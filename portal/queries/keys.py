@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from portal.models import User
@@ -46,14 +46,13 @@ def find(key_id: str) -> Key | None:
     Being the first statement of a call it tells, too, whether the connection that was kept still stands: it is asked
     once more over a new one when not, instead of another statement before it each time.
     """
-    database = connections[DEFAULT_DB_ALIAS]
-    database.health_check_done = True
+    connection.health_check_done = True
     try:
         return _find(key_id)
     except (InterfaceError, OperationalError):
-        if database.in_atomic_block or database.connection is None or database.is_usable():
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
             raise
-    database.close()
+    connection.close()
     return _find(key_id)
 
 
@@ -66,5 +65,5 @@ def _find(key_id: str) -> Key | None:
     if not found:
         return None
     ((secret, account_id, revoked, token_hash, expired, parent_id, scope, pk, username, active, role),) = found
-    user = User.from_db(DEFAULT_DB_ALIAS, USER, (pk, username, bool(active), role))
+    user = User.from_db(connection.alias, USER, (pk, username, bool(active), role))
     return Key(key_id, secret, account_id, bool(revoked), token_hash, bool(expired), parent_id, scope, user)

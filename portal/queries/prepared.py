@@ -101,20 +101,20 @@ class Mark(Expression):
 
 
 class Statement:
-    """A query of ``values()`` of the rows whose ``columns`` have the values that it is called with, compiled once.
+    """A query of ``values()`` of the first row whose ``columns`` have the values that it is called with, compiled once.
 
-    ``build`` also orders them; ``most`` is how many there may be.
+    ``build`` also says what comes first.
     """
 
-    def __init__(self, build: Callable[[], QuerySet[Any]], *columns: str, most: int = 1):
-        self._build, self._columns, self._most = build, columns, most
+    def __init__(self, build: Callable[[], QuerySet[Any]], *columns: str):
+        self._build, self._columns = build, columns
         self._compiled: _Compiled | None = None
 
     def __call__(self, *values: Any) -> list[dict[str, Any]]:
         if self._compiled is None:
             query = self._build()
             marks = dict(zip(self._columns, _marks(query, self._columns), strict=True))
-            self._compiled = _Compiled(query.filter(**marks)[: self._most])
+            self._compiled = _Compiled(query.filter(**marks)[:1])
         return self._compiled.rows(values)
 
 
